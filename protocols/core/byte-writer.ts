@@ -1,0 +1,80 @@
+const utf8 = new TextEncoder()
+
+/** Writes the fields that ByteReader reads. A value that its field cannot hold is our own mistake: RangeError. */
+export class ByteWriter {
+  #bytes: Uint8Array<ArrayBuffer>
+  #view: DataView
+  #at = 0
+
+  constructor(expectedBytes = 256) {
+    this.#bytes = new Uint8Array(expectedBytes)
+    this.#view = new DataView(this.#bytes.buffer)
+  }
+
+  u8(value: number): this {
+    checkRange(value, 0xff)
+    this.#view.setUint8(this.#grow(1), value)
+    return this
+  }
+
+  u16(value: number): this {
+    checkRange(value, 0xffff)
+    this.#view.setUint16(this.#grow(2), value)
+    return this
+  }
+
+  u32(value: number): this {
+    checkRange(value, 0xffff_ffff)
+    this.#view.setUint32(this.#grow(4), value)
+    return this
+  }
+
+  u53(value: number): this {
+    checkRange(value, Number.MAX_SAFE_INTEGER)
+    const at = this.#grow(8)
+    this.#view.setUint32(at, Math.floor(value / 0x1_0000_0000))
+    this.#view.setUint32(at + 4, value >>> 0)
+    return this
+  }
+
+  bytes(value: Uint8Array): this {
+    this.#bytes.set(value, this.#grow(value.byteLength))
+    return this
+  }
+
+  shortBytes(value: Uint8Array): this {
+    return this.u16(value.byteLength).bytes(value)
+  }
+
+  text(value: string): this {
+    return this.shortBytes(utf8.encode(value))
+  }
+
+  list<T>(items: readonly T[], write: (writer: this, item: T) => void): this {
+    this.u16(items.length)
+    for (const item of items) write(this, item)
+    return this
+  }
+
+  /** The bytes written so far. The writer is not used again after this. */
+  finish(): Uint8Array {
+    return this.#bytes.subarray(0, this.#at)
+  }
+
+  #grow(length: number): number {
+    const at = this.#at
+    const end = at + length
+    if (end > this.#bytes.byteLength) {
+      const larger = new Uint8Array(Math.max(end, this.#bytes.byteLength * 2))
+      larger.set(this.#bytes.subarray(0, at))
+      this.#bytes = larger
+      this.#view = new DataView(larger.buffer)
+    }
+    this.#at = end
+    return at
+  }
+}
+
+function checkRange(value: number, limit: number): void {
+  if (!Number.isInteger(value) || value < 0 || value > limit) throw new RangeError(`${value} does not fit 0..${limit}`)
+}

@@ -1,0 +1,194 @@
+/**
+ * What a program can ask of a peer. The running node implements it (`src/node.ts`), and so does the client of the local
+ * socket (`src/daemon/client.ts`): a command does not know which of the two it talks to. Everything here is plain data
+ * that survives JSON. Sizes and rates are bytes and bytes per second, durations milliseconds, times milliseconds since
+ * the epoch. All methods reject with ShoalError.
+ */
+export interface Shoal {
+  status(): Promise<Status>
+  peers(): Promise<PeerStatus[]>
+
+  /** Shares files and folders and follows them from now on. Ends when all are hashed; sharing them again rescans. */
+  share(paths: string[], options?: ShareOptions): AsyncIterable<ShareEvent>
+  /** Stops sharing. The files stay where they are. Returns the paths that were shared. */
+  unshare(paths: string[]): Promise<string[]>
+  /** Exactly what strangers can see. */
+  shares(): Promise<Share[]>
+
+  /** Hits stream in as they are found; the last event is `done`. Ending the iteration ends the search. */
+  search(query: string, options?: SearchOptions): AsyncIterable<SearchEvent>
+
+  /**
+   * Fetches a target: a result number of the last search, a file id or infohash, a magnet link, or the path of a
+   * `.torrent` file. The last event is `done`. Ending the iteration pauses the transfer; asking again resumes it.
+   */
+  get(target: string, options?: GetOptions): AsyncIterable<GetEvent>
+  /** What a target contains, without fetching it. */
+  ls(target: string): Promise<Listing>
+  /** Transfers under way and paused. */
+  transfers(): Promise<TransferStatus[]>
+
+  /** Stops the node, or only this client's connection to it. */
+  close(): Promise<void>
+}
+
+export interface Status {
+  version: string
+  peerId: string
+  pid: number
+  home: string
+  startedAt: number
+  addresses: string[]
+  /** Whether a group key keeps strangers out. */
+  privateGroup: boolean
+  /** Network interfaces on which peers are looked for. */
+  discovery: { name: string; working: boolean; problem?: string }[]
+  peers: { connected: number; known: number; neighbours: number }
+  shared: { files: number; bytes: number; hashing: number }
+  transfers: { active: number; paused: number }
+  rates: { down: number; up: number }
+  totals: { down: number; up: number }
+  /** Things that need the user's attention, with what to do about each. */
+  problems: { code: string; message: string; next: string }[]
+}
+
+export interface PeerStatus {
+  peerId: string
+  address: string
+  direction: 'inbound' | 'outbound'
+  /** How this node came to know the peer. */
+  foundBy: 'mdns' | 'remembered' | 'given' | 'overlay' | 'dialled us'
+  neighbour: boolean
+  /** Milliseconds since the connection was opened. */
+  connectedForMs: number
+  down: number
+  up: number
+  /** Why the peer is distrusted; absent for a good one. */
+  penalties?: { reason: string; count: number }[]
+}
+
+export interface ShareOptions {
+  /** Share hidden files and well-known secrets too. */
+  hidden?: boolean
+  signal?: AbortSignal
+}
+
+export type ShareEvent =
+  | { type: 'scanned'; path: string; files: number; bytes: number; skipped: number }
+  | { type: 'hashing'; path: string; filesDone: number; files: number; bytesDone: number; bytes: number; rate: number }
+  /** A file could not be shared; the others are. */
+  | { type: 'problem'; path: string; code: string; message: string }
+  | { type: 'shared'; share: Share }
+
+export interface Share {
+  /** Absolute path of the file or folder that was shared. */
+  path: string
+  /** The last part of the path: strangers see this, never the rest. */
+  name: string
+  files: number
+  bytes: number
+  infohash: string
+  magnet: string
+  addedAt: number
+  /** What is not shared because it is hidden, secret or ignored. */
+  skipped: number
+  entries?: SharedFile[]
+}
+
+export interface SharedFile {
+  /** Path below the share, with `/`; begins with the share's name. */
+  path: string
+  size: number
+  id: string
+}
+
+export interface SearchOptions {
+  /** How long to wait for more; default 3 s after the last hit, at most `timeoutMs`. */
+  timeoutMs?: number
+  /** Most results. */
+  limit?: number
+  /** Hops that the query may travel. */
+  ttl?: number
+  signal?: AbortSignal
+}
+
+export interface SearchResult {
+  /** Number to give to `get`; stays the same while the search runs. */
+  number: number
+  id: string
+  name: string
+  size: number
+  /** Peers known to hold the file. */
+  holders: string[]
+  /** A collection that contains it. */
+  infohash?: string
+  /** This node has it already. */
+  mine: boolean
+  /** Hops to the nearest holder; 0 for this node. */
+  hops: number
+}
+
+export type SearchEvent =
+  /** A new result, or one that got another holder. */
+  | { type: 'result'; result: SearchResult }
+  | {
+      type: 'done'
+      results: number
+      peersAsked: number
+      messages: number
+      elapsedMs: number
+      /** Why there is nothing, and what to do about it. Only without results. */
+      hint?: string
+    }
+
+export interface GetOptions {
+  /** Folder to put it into; default: the working directory of the node's `get` caller. */
+  out?: string
+  /** Only these files of a collection, by path. */
+  files?: string[]
+  signal?: AbortSignal
+}
+
+export interface SourceStatus {
+  peerId: string
+  bytes: number
+  rate: number
+}
+
+export interface TransferStatus {
+  /** Infohash or file id. */
+  id: string
+  name: string
+  path: string
+  state: 'finding' | 'fetching' | 'finishing' | 'done' | 'paused' | 'stalled' | 'failed'
+  size: number
+  /** Verified and stored. */
+  bytesDone: number
+  rate: number
+  /** Milliseconds to go at the present rate; absent when unknown. */
+  etaMs?: number
+  sources: SourceStatus[]
+  /** Why it is not moving. */
+  reason?: string
+}
+
+export type GetEvent =
+  | { type: 'progress'; transfer: TransferStatus }
+  /** A peer sent wrong bytes and was dropped. */
+  | { type: 'liar'; peerId: string; reason: string }
+  | {
+      type: 'done'
+      transfer: TransferStatus
+      /** What this call moved, without what was there before. */
+      bytesFetched: number
+      bytesWasted: number
+      elapsedMs: number
+    }
+
+export interface Listing {
+  name: string
+  infohash?: string
+  size: number
+  files: SharedFile[]
+  magnet: string
+}
