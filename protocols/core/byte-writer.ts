@@ -13,19 +13,22 @@ export class ByteWriter {
 
   u8(value: number): this {
     checkRange(value, 0xff)
-    this.#view.setUint8(this.#grow(1), value)
+    const at = this.#grow(1)
+    this.#view.setUint8(at, value)
     return this
   }
 
   u16(value: number): this {
     checkRange(value, 0xffff)
-    this.#view.setUint16(this.#grow(2), value)
+    const at = this.#grow(2)
+    this.#view.setUint16(at, value)
     return this
   }
 
   u32(value: number): this {
     checkRange(value, 0xffff_ffff)
-    this.#view.setUint32(this.#grow(4), value)
+    const at = this.#grow(4)
+    this.#view.setUint32(at, value)
     return this
   }
 
@@ -38,7 +41,8 @@ export class ByteWriter {
   }
 
   bytes(value: Uint8Array): this {
-    this.#bytes.set(value, this.#grow(value.byteLength))
+    const at = this.#grow(value.byteLength)
+    this.#bytes.set(value, at)
     return this
   }
 
@@ -61,6 +65,7 @@ export class ByteWriter {
     return this.#bytes.subarray(0, this.#at)
   }
 
+  /** May replace the buffer: take the position first, then write. */
   #grow(length: number): number {
     const at = this.#at
     const end = at + length
