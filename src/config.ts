@@ -1,0 +1,33 @@
+import { z } from 'zod'
+import { ShoalError } from './errors.ts'
+
+const texts = z.array(z.string().min(1)).default([])
+
+const schema = z.strictObject({
+  /** Home directory: key, database, socket. */
+  home: z.string().min(1),
+  /** Multiaddrs to listen on, without `/p2p`. Default: a port chosen by the system on every address of `interfaces`. */
+  listen: texts,
+  /** Names of network interfaces to use for finding peers and for listening; default: all that are up. */
+  interfaces: texts,
+  /** Addresses of peers to stay connected to: multiaddrs that end in `/p2p/<id>`. */
+  peers: texts,
+  /** File with a group key: only peers with the same key can connect. */
+  groupKeyFile: z.string().min(1).optional(),
+  /** Whether to look for peers by multicast DNS. */
+  discovery: z.boolean().default(true),
+  /** Whether shares are followed while the node runs. One-shot commands leave them as they are. */
+  watch: z.boolean().default(true)
+})
+
+/** What a program gives to `createNode`. */
+export type NodeConfig = z.input<typeof schema>
+export type CheckedConfig = z.output<typeof schema>
+
+/** @throws ShoalError BAD_CONFIG that names each wrong value */
+export function checkConfig(config: NodeConfig): CheckedConfig {
+  const result = schema.safeParse(config)
+  if (result.success) return result.data
+  const problems = result.error.issues.map(issue => `${issue.path.join('.') || 'configuration'}: ${issue.message}`)
+  throw new ShoalError('BAD_CONFIG', problems.join('; '))
+}
