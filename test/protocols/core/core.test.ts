@@ -6,14 +6,10 @@ import { seededRng } from '../../../protocols/core/rng.ts'
 import { TokenBucket } from '../../../protocols/core/token-bucket.ts'
 
 test('the same seed gives the same numbers, another seed others', () => {
-  const draw = (seed: number): number[] =>
-    Array.from(
-      { length: 20 },
-      (
-        () => rng => () =>
-          rng.uint32()
-      )()(seededRng(seed))
-    )
+  const draw = (seed: number): number[] => {
+    const rng = seededRng(seed)
+    return Array.from({ length: 20 }, () => rng.uint32())
+  }
   assert.deepEqual(draw(7), draw(7))
   assert.notDeepEqual(draw(7), draw(8))
   assert.notDeepEqual(draw(7), draw(7 + 2 ** 32))
