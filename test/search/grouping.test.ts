@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { DatabaseSync } from 'node:sqlite'
+import { test } from 'node:test'
+import type { FileId, Infohash } from '../../protocols/core/ids.ts'
+import { ResultGroups } from '../../src/search/grouping.ts'
+import { LastResults, resultsSchema } from '../../src/search/results.ts'
+
+const id = (n: number): FileId => n.toString(16).padStart(64, '0') as FileId
+
+test('hits with one id are one result with all its holders', () => {
+  const groups = new ResultGroups({ self: 'me' })
+  assert.equal(groups.add('a', 2, { id: id(1), name: 'x', size: 5 })?.number, 1)
+  assert.equal(groups.add('b', 1, { id: id(2), name: 'y', size: 6 })?.number, 2)
+  const again = groups.add('me', 0, { id: id(1), name: 'other name', size: 5 })
+  assert.deepEqual(again, { number: 1, id: id(1), name: 'x', size: 5, holders: ['a', 'me'], mine: true, hops: 0 })
+})
+
+test('what is known already, and what cannot be true, changes nothing', () => {
+  const groups = new ResultGroups({ self: 'me', limit: 1 })
+  groups.add('a', 2, { id: id(1), name: 'x', size: 5 })
+  assert.equal(groups.add('a', 1, { id: id(1), name: 'x', size: 5 }), undefined)
+  assert.equal(groups.add('b', 1, { id: id(1), name: 'x', size: 6 }), undefined)
+  assert.equal(groups.add('b', 1, { id: id(2), name: 'z', size: 6 }), undefined)
+})
+
+test('numbers of the last search outlive the process', () => {
+  const database = new DatabaseSync(':memory:')
+  database.exec(resultsSchema)
+  const result = { id: id(1), name: 'x', size: 2 ** 40, infohash: id(7) as string as Infohash, holders: ['a', 'b'] }
+  new LastResults(database).put(3, result)
+  const later = new LastResults(database)
+  assert.deepEqual(later.get(3), result)
+  assert.equal(later.get(4), undefined)
+  later.clear()
+  assert.equal(later.get(3), undefined)
+})
