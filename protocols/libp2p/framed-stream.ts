@@ -120,7 +120,10 @@ export class FramedStream {
         if (this.#isInsideFrame()) throw cutOff()
         return undefined
       }
-      await this.#wakeUp(signal)
+      const before = this.#chunkBytes
+      this.#relieve()
+      // what was buffered is delivered before resume() returns
+      if (this.#chunkBytes === before) await this.#wakeUp(signal)
     }
   }
 
@@ -282,7 +285,8 @@ export class FramedStream {
   // Stream.resume() delivers what it has buffered first and reopens the window last, which undoes a pause() made in
   // that delivery; so we pause again after it.
   #relieve(): void {
-    if (this.#paused || this.stream.readStatus !== 'paused' || this.#chunkBytes > this.#highWaterBytes / 4) return
+    if (this.#paused || this.stream.readStatus !== 'paused') return
+    if (this.#chunkBytes > this.#highWaterBytes / 4 && this.#chunkBytes >= this.#frameBytes) return
     this.#resuming = true
     try {
       this.stream.resume()
