@@ -1,0 +1,24 @@
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import type { Libp2p } from '@libp2p/interface'
+import { MemoryDatastore } from 'datastore-core'
+import type { ServiceFactoryMap } from 'libp2p'
+import { createHost, type HostServices, startHost } from '../../src/libp2p/host.ts'
+
+/** Started hosts on the loopback interface, with the given services. */
+export async function startTestHost<Services extends Record<string, unknown>>(
+  services: ServiceFactoryMap<Services>,
+  groupKey?: Uint8Array
+): Promise<Libp2p<Services & HostServices>> {
+  const listen = ['/ip4/127.0.0.1/tcp/0']
+  const host = await createHost<Services>({
+    privateKey: await generateKeyPair('Ed25519'),
+    datastore: new MemoryDatastore(),
+    listen,
+    announce: addresses => addresses,
+    groupKey,
+    isBanned: () => false,
+    services
+  })
+  await startHost(host, listen)
+  return host
+}
