@@ -1,0 +1,290 @@
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import type { FileId, Infohash } from '../../protocols/core/ids.ts'
+import { indexText, matchExpression } from './words.ts'
+
+export interface ShareRow {
+  id: number
+  path: string
+  name: string
+  folder: boolean
+  hidden: boolean
+  addedAt: number
+  skipped: number
+  infohash: Infohash | undefined
+}
+
+export interface FileRow {
+  id: number
+  share: number
+  /** Below the share, joined by `/`. */
+  path: string
+  size: number
+  mtimeMs: number
+  ino: number
+  root: FileId | undefined
+  pieceLength: number
+  pieceLayer: Uint8Array | undefined
+}
+
+export interface CatalogueHit {
+  id: FileId
+  /** Path that begins with the share's name. */
+  name: string
+  size: number
+  infohash?: Infohash
+}
+
+type Row = Record<string, SQLInputValue>
+
+/** The tables of the library. All calls are synchronous and short; many changes go into one `transaction`. */
+export class Catalogue {
+  readonly #database: DatabaseSync
+  readonly #statements = new Map<string, StatementSync>() // BOUNDED by the texts in this file
+  #scan: number
+
+  constructor(database: DatabaseSync) {
+    this.#database = database
+    this.#scan = Number(this.#get('SELECT max(scan) AS scan FROM files')?.scan ?? 0)
+  }
+
+  transaction<T>(change: () => T): T {
+    this.#database.exec('BEGIN')
+    try {
+      const result = change()
+      this.#database.exec('COMMIT')
+      return result
+    } catch (error) {
+      this.#database.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  addShare(share: { path: string; name: string; folder: boolean; hidden: boolean }): ShareRow {
+    this.#run(
+      `INSERT INTO shares (path, name, folder, hidden, added_at) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (path) DO UPDATE SET hidden = excluded.hidden, folder = excluded.folder`,
+      share.path,
+      share.name,
+      Number(share.folder),
+      Number(share.hidden),
+      Date.now()
+    )
+    return this.shareAt(share.path) as ShareRow
+  }
+
+  removeShare(id: number): void {
+    this.transaction(() => {
+      this.#run('DELETE FROM words WHERE rowid IN (SELECT id FROM files WHERE share = ?)', id)
+      this.#run('DELETE FROM shares WHERE id = ?', id)
+    })
+  }
+
+  shares(): ShareRow[] {
+    return this.#all('SELECT * FROM shares ORDER BY added_at, id').map(shareOf)
+  }
+
+  shareAt(path: string): ShareRow | undefined {
+    const row = this.#get('SELECT * FROM shares WHERE path = ?', path)
+    return row === undefined ? undefined : shareOf(row)
+  }
+
+  setSkipped(share: number, skipped: number): void {
+    this.#run('UPDATE shares SET skipped = ? WHERE id = ?', skipped, share)
+  }
+
+  setCollection(
+    share: number,
+    collection: { infohash: Infohash; torrent: Uint8Array; info: Uint8Array } | undefined
+  ): void {
+    const { infohash = null, torrent = null, info = null } = collection ?? {}
+    this.#run('UPDATE shares SET infohash = ?, torrent = ?, info = ? WHERE id = ?', infohash, torrent, info, share)
+  }
+
+  torrentOf(share: number): Uint8Array | undefined {
+    return bytesOf(this.#get('SELECT torrent FROM shares WHERE id = ?', share)?.torrent)
+  }
+
+  infoOf(infohash: Infohash): Uint8Array | undefined {
+    return bytesOf(this.#get('SELECT info FROM shares WHERE infohash = ?', infohash)?.info)
+  }
+
+  shareOfCollection(infohash: Infohash): ShareRow | undefined {
+    const row = this.#get('SELECT * FROM shares WHERE infohash = ?', infohash)
+    return row === undefined ? undefined : shareOf(row)
+  }
+
+  /** A swarm is asked for by the first 20 bytes of its id. */
+  swarmByPrefix(prefix: string): { infohash: Infohash } | { file: FileId } | undefined {
+    const end = `${prefix}g`
+    const share = this.#get('SELECT infohash FROM shares WHERE infohash >= ? AND infohash < ? LIMIT 1', prefix, end)
+    if (share !== undefined) return { infohash: share.infohash as Infohash }
+    const file = this.#get('SELECT root FROM files WHERE root >= ? AND root < ? LIMIT 1', prefix, end)
+    return file === undefined ? undefined : { file: file.root as FileId }
+  }
+
+  /** A scan begins: rows it does not touch are of files that are gone. */
+  beginScan(): number {
+    return ++this.#scan
+  }
+
+  /** Whether the file is known as it is; then it counts as seen by this scan. */
+  touch(share: number, file: { path: string; size: number; mtimeMs: number; ino: number }, scan: number): boolean {
+    const row = this.#get('SELECT id, size, mtime_ms, ino FROM files WHERE share = ? AND path = ?', share, file.path)
+    if (row === undefined || row.size !== file.size || row.mtime_ms !== file.mtimeMs || row.ino !== file.ino)
+      return false
+    this.#run('UPDATE files SET scan = ? WHERE id = ?', scan, row.id as number)
+    return true
+  }
+
+  putFile(file: Omit<FileRow, 'id'>, shareName: string, folder: boolean): void {
+    const { share, path, size, mtimeMs, ino, root = null, pieceLength, pieceLayer = null } = file
+    this.removeFile(share, path)
+    const { lastInsertRowid } = this.#run(
+      `INSERT INTO files (share, path, size, mtime_ms, ino, root, piece_length, piece_layer, scan)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      share,
+      path,
+      size,
+      mtimeMs,
+      ino,
+      root,
+      pieceLength,
+      pieceLayer,
+      this.#scan
+    )
+    const text = folder ? `${shareName}/${path}` : path
+    this.#run('INSERT INTO words (rowid, text) VALUES (?, ?)', lastInsertRowid, indexText(text))
+  }
+
+  removeFile(share: number, path: string): boolean {
+    const row = this.#get('SELECT id FROM files WHERE share = ? AND path = ?', share, path)
+    if (row === undefined) return false
+    this.#run('DELETE FROM words WHERE rowid = ?', row.id as number)
+    this.#run('DELETE FROM files WHERE id = ?', row.id as number)
+    return true
+  }
+
+  /** Forgets the files that a scan has not seen. Returns how many. */
+  removeUnseen(share: number, scan: number): number {
+    return this.transaction(() => {
+      this.#run('DELETE FROM words WHERE rowid IN (SELECT id FROM files WHERE share = ? AND scan < ?)', share, scan)
+      return Number(this.#run('DELETE FROM files WHERE share = ? AND scan < ?', share, scan).changes)
+    })
+  }
+
+  filesOf(share: number): FileRow[] {
+    return this.#all('SELECT * FROM files WHERE share = ? ORDER BY path', share).map(fileOf)
+  }
+
+  filesById(id: FileId): (FileRow & { sharePath: string; shareName: string; folder: boolean })[] {
+    return this.#all(
+      `SELECT files.*, shares.path AS share_path, shares.name AS share_name, shares.folder AS folder
+       FROM files JOIN shares ON shares.id = files.share WHERE root = ? LIMIT 16`,
+      id
+    ).map(row => ({
+      ...fileOf(row),
+      sharePath: row.share_path as string,
+      shareName: row.share_name as string,
+      folder: row.folder === 1
+    }))
+  }
+
+  totals(share?: number): { files: number; bytes: number } {
+    const row =
+      share === undefined
+        ? this.#get('SELECT count(*) AS files, coalesce(sum(size), 0) AS bytes FROM files')
+        : this.#get('SELECT count(*) AS files, coalesce(sum(size), 0) AS bytes FROM files WHERE share = ?', share)
+    return { files: row?.files as number, bytes: row?.bytes as number }
+  }
+
+  /** Files whose words match, best first, each id once. */
+  search(query: string, limit: number): CatalogueHit[] {
+    const expression = matchExpression(query)
+    if (expression === undefined) return []
+    const rows = this.#all(
+      `SELECT files.root, files.path, files.size, shares.name, shares.folder, shares.infohash
+       FROM words JOIN files ON files.id = words.rowid JOIN shares ON shares.id = files.share
+       WHERE words MATCH ? AND files.root IS NOT NULL ORDER BY bm25(words) LIMIT ?`,
+      expression,
+      limit * 2
+    )
+    const hits = new Map<FileId, CatalogueHit>()
+    for (const row of rows) {
+      if (hits.size >= limit) break
+      if (!hits.has(row.root as FileId)) hits.set(row.root as FileId, hitOf(row))
+    }
+    return [...hits.values()]
+  }
+
+  /** The file with this id, or the first file of the collection with it. */
+  lookup(id: string): CatalogueHit | undefined {
+    const row = this.#get(
+      `SELECT files.root, files.path, files.size, shares.name, shares.folder, shares.infohash
+       FROM files JOIN shares ON shares.id = files.share
+       WHERE files.root IS NOT NULL AND (files.root = ?1 OR shares.infohash = ?1) LIMIT 1`,
+      id
+    )
+    return row === undefined ? undefined : hitOf(row)
+  }
+
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql)
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql)
+      this.#statements.set(sql, statement)
+    }
+    return statement
+  }
+
+  #run(sql: string, ...values: SQLInputValue[]): ReturnType<StatementSync['run']> {
+    return this.#statement(sql).run(...values)
+  }
+
+  #get(sql: string, ...values: SQLInputValue[]): Row | undefined {
+    return this.#statement(sql).get(...values) as Row | undefined
+  }
+
+  #all(sql: string, ...values: SQLInputValue[]): Row[] {
+    return this.#statement(sql).all(...values) as Row[]
+  }
+}
+
+function hitOf(row: Row): CatalogueHit {
+  return {
+    id: row.root as FileId,
+    name: row.folder === 1 ? `${row.name}/${row.path}` : (row.path as string),
+    size: row.size as number,
+    ...(row.infohash === null ? {} : { infohash: row.infohash as Infohash })
+  }
+}
+
+function shareOf(row: Row): ShareRow {
+  return {
+    id: row.id as number,
+    path: row.path as string,
+    name: row.name as string,
+    folder: row.folder === 1,
+    hidden: row.hidden === 1,
+    addedAt: row.added_at as number,
+    skipped: row.skipped as number,
+    infohash: (row.infohash ?? undefined) as Infohash | undefined
+  }
+}
+
+function fileOf(row: Row): FileRow {
+  return {
+    id: row.id as number,
+    share: row.share as number,
+    path: row.path as string,
+    size: row.size as number,
+    mtimeMs: row.mtime_ms as number,
+    ino: row.ino as number,
+    root: (row.root ?? undefined) as FileId | undefined,
+    pieceLength: row.piece_length as number,
+    pieceLayer: bytesOf(row.piece_layer)
+  }
+}
+
+function bytesOf(value: SQLInputValue | undefined): Uint8Array | undefined {
+  return value instanceof Uint8Array ? value : undefined
+}

@@ -1,0 +1,363 @@
+import { lstat, realpath } from 'node:fs/promises'
+import { basename, join, relative, resolve, sep } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
+import type { FileId, Infohash } from '../../protocols/core/ids.ts'
+import { checkName, type Metainfo, parseMetainfo } from '../../protocols/metainfo/index.ts'
+import type { Share, ShareEvent, ShareOptions } from '../api.ts'
+import { ShoalError } from '../errors.ts'
+import { EventStream } from '../event-stream.ts'
+import { sha256 } from '../sha256.ts'
+import { Catalogue, type CatalogueHit, type ShareRow } from './catalogue.ts'
+import { buildCollection, magnetOf } from './collection.ts'
+import { HashPool } from './hash-pool.ts'
+import { type IndexObserver, indexShare } from './index-share.ts'
+import { ShareWatcher } from './watch.ts'
+
+const PROGRESS_EVERY_MS = 100
+/** A rescan follows when files were still being written. */
+const UNSETTLED_MS = 2_000
+
+export interface LocatedFile {
+  path: string
+  size: number
+  mtimeMs: number
+  ino: number
+  pieceLength: number
+  pieceLayer: Uint8Array
+}
+
+/** A file that was fetched whole: its tree is known, so it is shared without hashing it again. */
+export interface FinishedFile {
+  path: string
+  size: number
+  mtimeMs: number
+  ino: number
+  root: FileId | undefined
+  pieceLength: number
+  pieceLayer: Uint8Array | undefined
+}
+
+export interface LibraryInit {
+  database: DatabaseSync
+  /** Absolute paths that are never shared: the node's own home. */
+  exclude: readonly string[]
+  /** Whether shares are followed while this runs. */
+  watch: boolean
+  /** Our addresses, for magnet links. */
+  addresses(): string[]
+  /** The set of shared files has changed. */
+  onChange?(): void
+}
+
+const NO_OBSERVER: IndexObserver = { scanned() {}, progress() {}, problem() {} }
+
+/** What this node shares: folders and files that the user named, indexed by id and by word. */
+export class Library {
+  readonly #init: LibraryInit
+  readonly #catalogue: Catalogue
+  readonly #pool = new HashPool()
+  readonly #watchers = new Map<number, ShareWatcher>() // BOUNDED by the shares
+  readonly #indexing = new Map<number, Promise<void>>() // BOUNDED by the shares
+  readonly #abort = new AbortController()
+  #filesToHash = 0
+
+  constructor(init: LibraryInit) {
+    this.#init = init
+    this.#catalogue = new Catalogue(init.database)
+  }
+
+  /** Looks at every share for what has changed, in the background, and follows them. */
+  start(): void {
+    if (!this.#init.watch) return
+    for (const share of this.#catalogue.shares()) {
+      this.#follow(share)
+      void this.#rescan(share, false)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#abort.abort(new ShoalError('INTERRUPTED', 'the node stops'))
+    for (const watcher of this.#watchers.values()) watcher.close()
+    await this.#pool.close()
+    await Promise.allSettled(this.#indexing.values())
+  }
+
+  share(paths: readonly string[], options: ShareOptions = {}): AsyncIterable<ShareEvent> {
+    const abort = new AbortController()
+    const events = new EventStream<ShareEvent>({
+      onStop: () => abort.abort(new ShoalError('INTERRUPTED', 'sharing was interrupted')),
+      isStale: (older, newer) => older.type === 'hashing' && newer.type === 'hashing' && older.path === newer.path,
+      ...(options.signal === undefined ? {} : { signal: options.signal })
+    })
+    const signal = AbortSignal.any([abort.signal, this.#abort.signal])
+    const run = async (): Promise<void> => {
+      const added: ShareRow[] = []
+      for (const path of paths) added.push(await this.#add(path, options.hidden ?? false))
+      for (const share of added) {
+        await this.#index(share, observerOf(share.path, events), false, signal)
+        if (this.#init.watch) this.#follow(share)
+        events.push({ type: 'shared', share: this.#describe(this.#catalogue.shareAt(share.path) ?? share) })
+      }
+    }
+    run().then(
+      () => events.end(),
+      error => events.fail(error)
+    )
+    return events
+  }
+
+  async unshare(paths: readonly string[]): Promise<string[]> {
+    const shares = paths.map(path => {
+      const share = this.#catalogue.shareAt(resolve(path)) ?? this.#byName(path)
+      if (share === undefined) throw new ShoalError('NOT_FOUND', `${path} is not shared`)
+      return share
+    })
+    for (const share of shares) {
+      this.#watchers.get(share.id)?.close()
+      this.#watchers.delete(share.id)
+      this.#catalogue.removeShare(share.id)
+    }
+    this.#init.onChange?.()
+    return shares.map(({ path }) => path)
+  }
+
+  /** Exactly what strangers can see: names, sizes and ids of files, by paths that begin with the share's name. */
+  shares(): Share[] {
+    return this.#catalogue.shares().map(share => ({
+      ...this.#describe(share),
+      entries: this.#catalogue.filesOf(share.id).map(file => ({
+        path: share.folder ? `${share.name}/${file.path}` : file.path,
+        size: file.size,
+        id: file.root ?? ''
+      }))
+    }))
+  }
+
+  totals(): { files: number; bytes: number; hashing: number } {
+    return { ...this.#catalogue.totals(), hashing: this.#filesToHash }
+  }
+
+  search(query: string, limit: number): CatalogueHit[] {
+    return this.#catalogue.search(query, limit)
+  }
+
+  /** The file with this id, or a file of the collection with this infohash. */
+  lookup(id: string): CatalogueHit | undefined {
+    return this.#catalogue.lookup(id)
+  }
+
+  /** Which swarm of ours an exchange handshake asks for: the first 20 bytes of its id, as hex. */
+  swarmByPrefix(prefix: string): { infohash: Infohash } | { file: FileId } | undefined {
+    return this.#catalogue.swarmByPrefix(prefix)
+  }
+
+  /** Where a file's bytes lie. */
+  locate(id: FileId): LocatedFile | undefined {
+    for (const row of this.#catalogue.filesById(id)) {
+      if (row.pieceLayer === undefined) continue
+      const { size, mtimeMs, ino, pieceLength, pieceLayer } = row
+      const path = row.folder ? join(row.sharePath, ...row.path.split('/')) : row.sharePath
+      return { path, size, mtimeMs, ino, pieceLength, pieceLayer }
+    }
+    return undefined
+  }
+
+  infoOf(infohash: Infohash): Uint8Array | undefined {
+    return this.#catalogue.infoOf(infohash)
+  }
+
+  metainfo(infohash: Infohash): Metainfo | undefined {
+    const share = this.#catalogue.shareOfCollection(infohash)
+    const torrent = share === undefined ? undefined : this.#catalogue.torrentOf(share.id)
+    return torrent === undefined ? undefined : parseMetainfo(torrent, sha256)
+  }
+
+  /** Files of a collection that we share, by the path in the collection. */
+  filesOfCollection(infohash: Infohash): Map<string, LocatedFile> | undefined {
+    const share = this.#catalogue.shareOfCollection(infohash)
+    if (share === undefined) return undefined
+    const located = new Map<string, LocatedFile>()
+    for (const file of this.#catalogue.filesOf(share.id)) {
+      const path = share.folder ? join(share.path, ...file.path.split('/')) : share.path
+      const { size, mtimeMs, ino, pieceLength, pieceLayer } = file
+      if (pieceLayer !== undefined) located.set(file.path, { path, size, mtimeMs, ino, pieceLength, pieceLayer })
+    }
+    return located
+  }
+
+  /**
+   * Shares what was fetched: `path` is the file, or the folder of a collection. Files inside a folder that is shared
+   * already become part of that share.
+   */
+  async addFinished(path: string, files: readonly FinishedFile[]): Promise<void> {
+    const place = await realpath(path)
+    const base =
+      path === place ? (file: FinishedFile) => file.path : (file: FinishedFile) => place + file.path.slice(path.length)
+    const around = this.#catalogue.shares().find(share => share.folder && isInside(place, share.path))
+    const folder = (await lstat(place)).isDirectory()
+    const share = around ?? this.#catalogue.addShare({ path: place, name: basename(place), folder, hidden: false })
+    this.#catalogue.transaction(() => {
+      for (const file of files) {
+        const inside = share.folder ? relative(share.path, base(file)).split(sep).join('/') : share.name
+        this.#catalogue.putFile({ ...file, share: share.id, path: inside }, share.name, share.folder)
+      }
+    })
+    this.#publish(share)
+    if (this.#init.watch) this.#follow(share)
+  }
+
+  /** A file is not what it was: it is withdrawn at once and looked at again. */
+  withdraw(path: string): void {
+    for (const share of this.#catalogue.shares()) {
+      if (share.path !== path && !isInside(path, share.path)) continue
+      const inside = share.folder ? relative(share.path, path).split(sep).join('/') : share.name
+      if (this.#catalogue.removeFile(share.id, inside)) {
+        this.#publish(share)
+        const watcher = this.#watchers.get(share.id)
+        if (watcher !== undefined) watcher.soon()
+        else void this.#rescan(share, true)
+      }
+    }
+  }
+
+  async #add(path: string, hidden: boolean): Promise<ShareRow> {
+    const wanted = resolve(path)
+    let place: string
+    let folder: boolean
+    try {
+      place = await realpath(wanted)
+      const stats = await lstat(place)
+      folder = stats.isDirectory()
+      if (!folder && !stats.isFile()) throw new ShoalError('USAGE', `${path} is neither a file nor a folder`)
+    } catch (error) {
+      if (error instanceof ShoalError) throw error
+      const { code, message } = error as NodeJS.ErrnoException
+      if (code === 'ENOENT') throw new ShoalError('NOT_FOUND', `there is no ${path}`)
+      throw new ShoalError('PERMISSION', `cannot read ${path}: ${message}`, { cause: error })
+    }
+    const name = basename(place) || 'root'
+    try {
+      checkName(name)
+    } catch (error) {
+      throw new ShoalError('USAGE', `${path} cannot be shared: ${(error as Error).message}`)
+    }
+    for (const own of this.#init.exclude) {
+      if (place === own || isInside(place, own)) throw new ShoalError('USAGE', `${path} is shoal's own folder`)
+    }
+    for (const share of this.#catalogue.shares()) {
+      if (share.folder && isInside(place, share.path)) {
+        throw new ShoalError('EXISTS', `${path} is shared already, as a part of ${share.path}`)
+      }
+    }
+    return this.#catalogue.addShare({ path: place, name, folder, hidden })
+  }
+
+  async #rescan(share: ShareRow, settle: boolean): Promise<void> {
+    try {
+      await this.#index(share, NO_OBSERVER, settle, this.#abort.signal)
+    } catch {
+      // the node stops, or the share was removed; what is wrong with the disk shows at the next look
+    }
+  }
+
+  /** One at a time for each share. */
+  async #index(share: ShareRow, observer: IndexObserver, settle: boolean, signal: AbortSignal): Promise<void> {
+    await this.#indexing.get(share.id)?.catch(() => {})
+    const indexing = this.#indexOnce(share, observer, settle, signal).finally(() => {
+      if (this.#indexing.get(share.id) === indexing) this.#indexing.delete(share.id)
+    })
+    this.#indexing.set(share.id, indexing)
+    await indexing
+  }
+
+  async #indexOnce(share: ShareRow, observer: IndexObserver, settle: boolean, signal: AbortSignal): Promise<void> {
+    let counted = 0
+    const count = (left: number): void => {
+      this.#filesToHash += left - counted
+      counted = left
+    }
+    try {
+      const outcome = await indexShare(share, {
+        catalogue: this.#catalogue,
+        pool: this.#pool,
+        exclude: this.#init.exclude,
+        settle,
+        signal,
+        observer: {
+          ...observer,
+          progress: (done, all) => {
+            count(all.files - done.files)
+            observer.progress(done, all)
+          }
+        }
+      })
+      if (this.#catalogue.shareAt(share.path) === undefined) return
+      if (outcome.changed || share.infohash === undefined) {
+        const problem = this.#publish(share)
+        if (problem !== undefined) observer.problem(share.path, 'BAD_PATH', `it has no magnet link: ${problem}`)
+      }
+      if (outcome.unsettled > 0) this.#watchers.get(share.id)?.soon(UNSETTLED_MS)
+    } finally {
+      count(0)
+    }
+  }
+
+  #publish(share: ShareRow): string | undefined {
+    const problem = buildCollection(this.#catalogue, share)
+    this.#init.onChange?.()
+    return problem
+  }
+
+  #follow(share: ShareRow): void {
+    if (this.#watchers.has(share.id)) return
+    this.#watchers.set(share.id, new ShareWatcher(share.path, share.folder, () => void this.#rescan(share, true)))
+  }
+
+  #byName(name: string): ShareRow | undefined {
+    const named = this.#catalogue.shares().filter(share => share.name === name)
+    return named.length === 1 ? named[0] : undefined
+  }
+
+  #describe(share: ShareRow): Share {
+    const { files, bytes } = this.#catalogue.totals(share.id)
+    const { path, name, addedAt, skipped, infohash = '' } = share
+    return {
+      path,
+      name,
+      files,
+      bytes,
+      infohash,
+      magnet: magnetOf(share, bytes, this.#init.addresses()),
+      addedAt,
+      skipped
+    }
+  }
+}
+
+function observerOf(path: string, events: EventStream<ShareEvent>): IndexObserver {
+  const started = performance.now()
+  let told = 0
+  return {
+    scanned: ({ files, bytes, skipped }) => events.push({ type: 'scanned', path, files, bytes, skipped }),
+    progress: (done, all) => {
+      const now = performance.now()
+      if (now - told < PROGRESS_EVERY_MS && done.files < all.files) return
+      told = now
+      const rate = Math.round(done.bytes / Math.max((now - started) / 1000, 0.001))
+      events.push({
+        type: 'hashing',
+        path,
+        filesDone: done.files,
+        files: all.files,
+        bytesDone: done.bytes,
+        bytes: all.bytes,
+        rate
+      })
+    },
+    problem: (file, code, message) => events.push({ type: 'problem', path: file, code, message })
+  }
+}
+
+function isInside(path: string, folder: string): boolean {
+  return path.startsWith(folder.endsWith(sep) ? folder : folder + sep)
+}

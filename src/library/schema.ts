@@ -1,0 +1,36 @@
+/**
+ * What is shared. A share is a file or folder that the user named; its files are rows of `files`, their words are in
+ * `words` under the same rowid. Piece layers are kept at `pieceLengthFor(size)`: 32 bytes for each 256 KiB or more.
+ */
+export const librarySchema = `
+CREATE TABLE IF NOT EXISTS shares (
+  id INTEGER PRIMARY KEY,
+  path TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL,
+  folder INTEGER NOT NULL,
+  hidden INTEGER NOT NULL,
+  added_at INTEGER NOT NULL,
+  skipped INTEGER NOT NULL DEFAULT 0,
+  infohash TEXT,
+  torrent BLOB,
+  info BLOB
+);
+CREATE INDEX IF NOT EXISTS shares_infohash ON shares (infohash);
+CREATE TABLE IF NOT EXISTS files (
+  id INTEGER PRIMARY KEY,
+  share INTEGER NOT NULL REFERENCES shares (id) ON DELETE CASCADE,
+  path TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  mtime_ms REAL NOT NULL,
+  ino INTEGER NOT NULL,
+  root TEXT,
+  piece_length INTEGER NOT NULL,
+  piece_layer BLOB,
+  scan INTEGER NOT NULL,
+  UNIQUE (share, path)
+);
+CREATE INDEX IF NOT EXISTS files_root ON files (root);
+CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
+  text, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
+);
+`
