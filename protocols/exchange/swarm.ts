@@ -1,0 +1,395 @@
+import type { FileId } from '../core/ids.ts'
+import type { Input, Machine, Output } from '../core/machine.ts'
+import type { Peer } from '../core/peer.ts'
+import type { Rng } from '../core/rng.ts'
+import { BLOCK_BYTES, type HashRange, type Layout } from '../metainfo/index.ts'
+import { defaultExchangeConfig, type ExchangeConfig, exchangeLimits } from './config.ts'
+import { Downloads } from './downloads.ts'
+import { type Features, ourFeatures } from './handshake.ts'
+import type { Chunk, ExchangeMessage, PiecesMessage } from './messages.ts'
+import type { Outbox } from './outbox.ts'
+import { PeerState } from './peer-state.ts'
+import { PieceSet } from './piece-set.ts'
+import type { DropReason, SourceStats, SwarmCommand, SwarmEvent, SwarmStats } from './swarm-events.ts'
+import { Uploads } from './uploads.ts'
+
+export interface SwarmInit {
+  layout: Layout
+  rng: Rng
+  /** Whether the block is stored when the swarm begins. */
+  hasBlock(piece: number, block: number): boolean
+  /** See `Content.missingHashes`; must not change but between inputs. */
+  missingHashes(piece: number): HashRange | undefined
+  /** Pieces to fetch; all when absent. */
+  wanted?: (piece: number) => boolean
+  config?: Partial<ExchangeConfig>
+}
+
+type SwarmOutput = Output<ExchangeMessage, SwarmEvent>
+
+/**
+ * One swarm on one node: fetches what is wanted from all peers at once and gives what is here, seed and leech alike.
+ *
+ * The bytes of pieces and hashes pass it by. The handler asks `expects` when a piece message comes, verifies its bytes,
+ * and gives the verdict as a `block`; then it executes the `write` events of the answer with these bytes. A message that
+ * was not expected is given as `received`, for the account. A peer is `peerUp` when handshakes have been exchanged, and
+ * its handshake is the first message `received`.
+ */
+export class Swarm implements Machine<SwarmCommand, ExchangeMessage, SwarmEvent> {
+  readonly #layout: Layout
+  readonly #config: ExchangeConfig
+  readonly #peers = new Map<Peer, PeerState>() // BOUNDED by maxPeers
+  readonly #downloads: Downloads
+  readonly #uploads: Uploads
+  #out: SwarmOutput[] = []
+  #now = 0
+  #tickAt: number | undefined
+  /** Of peers that have left. */
+  readonly #past = { received: 0, wasted: 0, sent: 0 }
+
+  constructor(init: SwarmInit) {
+    this.#layout = init.layout
+    this.#config = { ...defaultExchangeConfig, ...init.config }
+    const outbox: Outbox = {
+      send: (to, message) => this.#send(to, message),
+      event: event => this.#out.push({ type: 'event', event }),
+      drop: (peer, why, reason) => this.#drop(peer, why, reason)
+    }
+    this.#downloads = new Downloads({ ...init, config: this.#config }, this.#peers, outbox)
+    const have = this.#downloads.picker.done
+    this.#uploads = new Uploads(
+      { layout: init.layout, config: this.#config, rng: init.rng.fork(), have },
+      this.#peers,
+      outbox
+    )
+  }
+
+  handle(input: Input<SwarmCommand, ExchangeMessage>, now: number): SwarmOutput[] {
+    this.#now = now
+    this.#apply(input)
+    const out = this.#out
+    this.#out = []
+    return out
+  }
+
+  nextTick(): number | undefined {
+    return this.#peers.size === 0 ? undefined : this.#tickAt
+  }
+
+  /** Whether these bytes, if they came from the peer now, would be of use. */
+  expects(from: Peer, chunk: Chunk): boolean {
+    const peer = this.#peers.get(from)
+    return peer !== undefined && this.#downloads.expects(peer, chunk)
+  }
+
+  /** The file whose hashes these are, if the peer was asked for them. */
+  expectsHashes(from: Peer, root: FileId, range: HashRange): number | undefined {
+    const peer = this.#peers.get(from)
+    return peer && this.#downloads.expectsHashes(peer, root, range)?.file
+  }
+
+  get isFinished(): boolean {
+    return this.#downloads.picker.isFinished
+  }
+
+  /** Every piece is here, wanted or not. */
+  get isSeed(): boolean {
+    return this.#downloads.picker.done.isFull
+  }
+
+  stats(now: number): SwarmStats {
+    const peers = [...this.#peers.values()].map(peer => statsOf(peer, now))
+    const sum = (value: (peer: SourceStats) => number): number => peers.reduce((total, peer) => total + value(peer), 0)
+    const { picker } = this.#downloads
+    return {
+      pieces: picker.wantedPieces,
+      piecesDone: picker.wantedDone,
+      wantedBytes: picker.wantedBytes,
+      storedBytes: picker.storedBytes,
+      isFinished: picker.isFinished,
+      isPaused: this.#downloads.isPaused,
+      receivedBytes: this.#past.received + sum(peer => peer.goodBytes + peer.wastedBytes),
+      wastedBytes: this.#past.wasted + sum(peer => peer.wastedBytes),
+      sentBytes: this.#past.sent + sum(peer => peer.sentBytes),
+      down: sum(peer => peer.down),
+      up: sum(peer => peer.up),
+      peers
+    }
+  }
+
+  #apply(input: Input<SwarmCommand, ExchangeMessage>): void {
+    const now = this.#now
+    switch (input.type) {
+      case 'peerUp':
+        this.#onPeerUp(input.peer)
+        return
+      case 'peerDown':
+        this.#withPeer(input.peer, peer => this.#remove(peer))
+        return
+      case 'received':
+        this.#withPeer(input.from, peer => this.#onMessage(peer, input.message))
+        return
+      case 'tick':
+        this.#onTick()
+        return
+      case 'block':
+        this.#withPeer(input.from, peer => {
+          peer.lastHeardAt = now
+          this.#downloads.onBlock(peer, input, input.verdict, now)
+        })
+        return
+      case 'hashesAdded':
+        this.#withPeer(input.from, peer => {
+          peer.lastHeardAt = now
+          this.#downloads.onHashesAdded(peer, input.root, input.range, input.verdict, now)
+        })
+        return
+      case 'stored':
+        this.#downloads.onStored(input, now)
+        this.#dropRedundant()
+        return
+      case 'writeFailed':
+        this.#downloads.onWriteFailed(input)
+        return
+      case 'uploaded':
+        this.#withPeer(input.to, peer => this.#uploads.onUploaded(peer, input, input.sent, now))
+        return
+      case 'hashesServed':
+        this.#withPeer(input.to, peer => this.#uploads.onHashesServed(peer))
+        return
+      case 'pause':
+        this.#downloads.pause()
+        return
+      case 'resume':
+        this.#downloads.resume(now)
+        return
+      default:
+        unreachable(input)
+    }
+  }
+
+  #onPeerUp(peer: Peer): void {
+    if (this.#peers.has(peer)) return
+    if (this.#peers.size >= this.#config.maxPeers) {
+      this.#out.push({ type: 'event', event: { type: 'drop', peer, why: 'full', reason: 'the swarm is full' } })
+      return
+    }
+    const blocksPerPiece = this.#layout.pieceLength / BLOCK_BYTES
+    const init = { pieces: this.#layout.pieceCount, blocksPerPiece, config: this.#config, now: this.#now }
+    this.#peers.set(peer, new PeerState(peer, init))
+    this.#tickAt ??= this.#now + this.#config.tickMs
+  }
+
+  #onMessage(peer: PeerState, message: ExchangeMessage): void {
+    const now = this.#now
+    peer.lastHeardAt = now
+    if (message.type === 'handshake') {
+      this.#greet(peer, message.features)
+      return
+    }
+    if (peer.features === undefined) {
+      this.#drop(peer, 'violation', 'speaks before its handshake')
+      return
+    }
+    if (message.type === 'bitfield' || message.type === 'haveAll' || message.type === 'haveNone') {
+      this.#onPieces(peer, message)
+      return
+    }
+    if (!peer.toldPieces && !MAY_COME_FIRST.has(message.type)) this.#setPieces(peer, peer.pieces)
+    switch (message.type) {
+      case 'keepAlive':
+      case 'suggest':
+      case 'allowedFast':
+      case 'unknown':
+        return
+      case 'extendedHandshake':
+        onExtendedHandshake(peer, message)
+        return
+      case 'have':
+        if (message.piece >= this.#layout.pieceCount) {
+          this.#drop(peer, 'violation', `has piece ${message.piece}`)
+          return
+        }
+        this.#downloads.onHave(peer, message.piece, now)
+        this.#dropIfRedundant(peer)
+        return
+      case 'choke':
+        this.#downloads.onChoke(peer, now)
+        return
+      case 'unchoke':
+        this.#downloads.onUnchoke(peer, now)
+        return
+      case 'interested':
+        this.#uploads.onInterest(peer, true, now)
+        return
+      case 'notInterested':
+        this.#uploads.onInterest(peer, false, now)
+        return
+      case 'request':
+        this.#uploads.onRequest(peer, message)
+        return
+      case 'cancel':
+        this.#uploads.onCancel(peer, message)
+        return
+      case 'reject':
+        this.#downloads.onReject(peer, message, now)
+        return
+      case 'piece':
+        this.#downloads.onUnexpected(peer, message, now)
+        return
+      case 'hashRequest':
+        this.#uploads.onHashRequest(peer, message.root, message.range)
+        return
+      case 'hashReject':
+        this.#downloads.onHashReject(peer, message.root, message.range, now)
+        return
+      case 'hashes':
+        this.#downloads.onUnasked(peer)
+        return
+      default:
+        unreachable(message)
+    }
+  }
+
+  /** Our pieces come right after the handshake (BEP 6), then what we accept (BEP 10). */
+  #greet(peer: PeerState, features: Features): void {
+    if (peer.features !== undefined) {
+      this.#drop(peer, 'violation', 'a second handshake')
+      return
+    }
+    if (!features.v2) {
+      this.#drop(peer, 'incompatible', 'does not speak BitTorrent v2')
+      return
+    }
+    peer.features = {
+      fast: features.fast && ourFeatures.fast,
+      extended: features.extended && ourFeatures.extended,
+      v2: true
+    }
+    const have = this.#downloads.picker.done
+    if (features.fast && have.isFull) this.#send(peer, { type: 'haveAll' })
+    else if (features.fast && have.count === 0) this.#send(peer, { type: 'haveNone' })
+    else if (have.count > 0) this.#send(peer, { type: 'bitfield', bits: have.toBitfield() })
+    if (!features.extended) return
+    this.#send(peer, {
+      type: 'extendedHandshake',
+      maxRequestBytes: exchangeLimits.maxRequestBytes,
+      requestQueue: exchangeLimits.requestQueue
+    })
+  }
+
+  #onPieces(peer: PeerState, message: PiecesMessage): void {
+    const size = this.#layout.pieceCount
+    if (peer.toldPieces) {
+      this.#drop(peer, 'violation', 'tells its pieces too late')
+      return
+    }
+    if (message.type !== 'bitfield') {
+      if (!peer.features?.fast) {
+        this.#drop(peer, 'violation', `${message.type} without the fast extension`)
+        return
+      }
+      this.#setPieces(peer, message.type === 'haveAll' ? PieceSet.all(size) : new PieceSet(size))
+      return
+    }
+    const pieces = PieceSet.fromBitfield(message.bits, size)
+    if (pieces === undefined) {
+      this.#drop(peer, 'violation', 'a bitfield that does not fit')
+      return
+    }
+    this.#setPieces(peer, pieces)
+  }
+
+  #setPieces(peer: PeerState, pieces: PieceSet): void {
+    peer.toldPieces = true
+    peer.pieces = pieces
+    this.#downloads.onPieces(peer, this.#now)
+    this.#dropIfRedundant(peer)
+  }
+
+  #dropRedundant(): void {
+    if (!this.isSeed) return
+    for (const peer of [...this.#peers.values()]) this.#dropIfRedundant(peer)
+  }
+
+  /** Two seeds have nothing to say to each other. */
+  #dropIfRedundant(peer: PeerState): void {
+    if (this.isSeed && peer.toldPieces && peer.pieces.isFull) this.#drop(peer, 'redundant', 'both have everything')
+  }
+
+  #onTick(): void {
+    const now = this.#now
+    if (this.#tickAt === undefined || now < this.#tickAt) return
+    this.#tickAt = now + this.#config.tickMs
+    for (const peer of [...this.#peers.values()]) {
+      if (now - peer.lastHeardAt >= this.#config.idleMs) this.#drop(peer, 'silent', 'nothing was heard of it')
+      else if (now - peer.lastSaidAt >= this.#config.keepAliveMs) this.#send(peer, { type: 'keepAlive' })
+    }
+    this.#downloads.tick(now)
+    this.#uploads.tick(now)
+  }
+
+  #send(to: PeerState, message: ExchangeMessage): void {
+    to.lastSaidAt = this.#now
+    this.#out.push({ type: 'send', to: to.peer, message })
+  }
+
+  #drop(peer: PeerState, why: DropReason, reason: string): void {
+    if (this.#peers.get(peer.peer) !== peer) return
+    if (why === 'liar' || why === 'violation') this.#out.push({ type: 'penalise', peer: peer.peer, reason })
+    this.#out.push({ type: 'event', event: { type: 'drop', peer: peer.peer, why, reason } })
+    this.#remove(peer)
+  }
+
+  #remove(peer: PeerState): void {
+    this.#peers.delete(peer.peer)
+    this.#past.received += peer.goodBytes + peer.wastedBytes
+    this.#past.wasted += peer.wastedBytes
+    this.#past.sent += peer.sent.total
+    this.#downloads.onGone(peer, this.#now)
+    this.#uploads.onGone(this.#now)
+    if (this.#peers.size === 0) this.#tickAt = undefined
+  }
+
+  #withPeer(key: Peer, act: (peer: PeerState) => void): void {
+    const peer = this.#peers.get(key)
+    if (peer !== undefined) act(peer)
+  }
+}
+
+/** Messages that do not end the time in which a peer may tell its pieces. */
+const MAY_COME_FIRST: ReadonlySet<ExchangeMessage['type']> = new Set(['keepAlive', 'extendedHandshake', 'unknown'])
+
+/** What it says of itself counts as far as it is within our own limits. */
+function onExtendedHandshake(
+  peer: PeerState,
+  said: { readonly maxRequestBytes?: number; readonly requestQueue?: number }
+): void {
+  const { maxRequestBytes, plainRequestBytes } = exchangeLimits
+  if (said.maxRequestBytes !== undefined) {
+    peer.maxRequestBytes = Math.max(plainRequestBytes, Math.min(maxRequestBytes, said.maxRequestBytes))
+  }
+  if (said.requestQueue !== undefined) peer.requestQueue = said.requestQueue
+}
+
+function statsOf(peer: PeerState, now: number): SourceStats {
+  return {
+    peer: peer.peer,
+    goodBytes: peer.goodBytes,
+    wastedBytes: peer.wastedBytes,
+    sentBytes: peer.sent.total,
+    down: peer.received.perSecond(now),
+    up: peer.sent.perSecond(now),
+    pieces: peer.pieces.count,
+    owedBytes: peer.requests.bytes,
+    isChoking: peer.isChoking,
+    isInteresting: peer.isInteresting,
+    isChoked: peer.isChoked,
+    isInterested: peer.isInterested,
+    isSnubbing: peer.isSnubbing
+  }
+}
+
+function unreachable(value: never): never {
+  throw new Error(`unknown input ${JSON.stringify(value)}`)
+}
