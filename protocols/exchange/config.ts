@@ -50,6 +50,8 @@ export interface ExchangeConfig {
   oneRequestTimeoutMs: number
   /** Hashes are small and jump the queue. */
   hashTimeoutMs: number
+  /** After this one more peer is asked for a range of the piece layer: nothing of its pieces can be verified before. */
+  hashHedgeMs: number
   /** A refused hash may be asked for again at the same peer after this. */
   hashRetryMs: number
   /** Requests for ranges of the piece layer on the way to one peer. */
@@ -98,6 +100,7 @@ export const defaultExchangeConfig: ExchangeConfig = {
   requestTimeoutMs: 20_000,
   oneRequestTimeoutMs: 60_000,
   hashTimeoutMs: 10_000,
+  hashHedgeMs: 1_000,
   hashRetryMs: 60_000,
   layerRequests: 16,
   randomFirstPieces: 4,

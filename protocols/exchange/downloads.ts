@@ -179,18 +179,22 @@ export class Downloads {
       this.#out.drop(peer, 'liar', reason)
       return
     }
-    this.#hashes.answered(ask)
+    this.#hashes.answered(peer.peer, ask)
     this.fillAll(now)
   }
 
   onHashReject(peer: PeerState, root: FileId, range: HashRange, now: number): void {
     const ask = this.#hashes.find(peer.peer, root, range)
     if (ask === undefined) {
-      this.onUnasked(peer)
+      this.onUnaskedHashes(peer)
       return
     }
     this.#hashes.refused(peer.peer, ask, now)
     this.fillAll(now)
+  }
+
+  onUnaskedHashes(peer: PeerState): void {
+    if (!this.#hashes.takeLate(peer.peer)) this.onUnasked(peer)
   }
 
   pause(): void {

@@ -19,8 +19,9 @@ export interface HashAsk {
 
 interface Asked {
   readonly ask: HashAsk
-  /** Who was asked, and when. BOUNDED by the end game's copies. */
+  /** Who was asked, and when. */
   readonly peers: Map<Peer, number>
+  lastAt: number
 }
 
 const NONE: Access = { whole: false, from: 0, to: 0 }
@@ -42,6 +43,8 @@ export class HashRequests {
   readonly #layers = new Map<number, HashAsk>() // ranges of piece layers that are neither known nor asked for
   readonly #asked = new Map<number, Asked>() // BOUNDED by layerRequests a peer, and by begun pieces
   readonly #layersOwed = new Map<Peer, number>()
+  /** Answers that a peer owes though they matter no more: they are not held against it. */
+  readonly #late = new Map<Peer, number>()
   readonly #refused = new Map<Peer, Set<number>>() // BOUNDED by refusedHashes a peer
   #forgetAt = Number.POSITIVE_INFINITY
 
@@ -75,19 +78,25 @@ export class HashRequests {
     return { whole: true, from, to: from + range.length }
   }
 
-  /** Ranges of piece layers to ask of the peer now. They count as asked. */
+  /**
+   * Ranges of piece layers to ask of the peer now: those that nobody was asked for, then those that somebody owes for too
+   * long. They count as asked.
+   */
   takeLayers(peer: Peer, pieces: PieceSet, now: number): HashAsk[] {
     const taken: HashAsk[] = []
-    let owed = this.#layersOwed.get(peer) ?? 0
-    for (const [key, ask] of this.#layers) {
-      if (owed >= this.#config.layerRequests) break
-      if (this.#hasRefused(peer, ask) || !hasSome(pieces, ask)) continue
-      this.#layers.delete(key)
-      this.#asked.set(key, { ask, peers: new Map([[peer, now]]) })
-      taken.push(ask)
-      owed++
+    const room = this.#config.layerRequests - (this.#layersOwed.get(peer) ?? 0)
+    for (const ask of this.#layers.values()) {
+      if (taken.length >= room) break
+      if (!this.#hasRefused(peer, ask) && hasSome(pieces, ask)) taken.push(ask)
     }
-    if (taken.length > 0) this.#layersOwed.set(peer, owed)
+    if (this.#layers.size === 0) {
+      for (const { ask, peers, lastAt } of this.#asked.values()) {
+        if (taken.length >= room) break
+        if (ask.key >= 0 || now - lastAt < this.#config.hashHedgeMs || peers.has(peer)) continue
+        if (!this.#hasRefused(peer, ask) && hasSome(pieces, ask)) taken.push(ask)
+      }
+    }
+    for (const ask of taken) this.#owe(peer, ask, now)
     return taken
   }
 
@@ -96,10 +105,8 @@ export class HashRequests {
     const range = this.#missing(piece)
     if (range === undefined || !this.#isLeaves(piece, range)) return undefined
     const ask = this.#askFor(this.#layout.fileOfPiece(piece), range, true)
-    const owed = this.#asked.get(ask.key)
-    if (owed?.peers.has(peer)) return undefined
-    if (owed === undefined) this.#asked.set(ask.key, { ask, peers: new Map([[peer, now]]) })
-    else owed.peers.set(peer, now)
+    if (this.#asked.get(ask.key)?.peers.has(peer)) return undefined
+    this.#owe(peer, ask, now)
     return ask
   }
 
@@ -111,12 +118,22 @@ export class HashRequests {
     return undefined
   }
 
-  /** The hashes came and are known. */
-  answered(ask: HashAsk): void {
+  /** The hashes came from the peer and are known. */
+  answered(peer: Peer, ask: HashAsk): void {
     const owed = this.#asked.get(ask.key)
     if (owed === undefined) return
     this.#asked.delete(ask.key)
-    for (const peer of owed.peers.keys()) this.#relieve(peer, ask)
+    for (const other of owed.peers.keys()) {
+      this.#relieve(other, ask)
+      if (other !== peer) this.#addLate(other)
+    }
+  }
+
+  /** An answer that belongs to no request any more. False when it never did. */
+  takeLate(peer: Peer): boolean {
+    const late = this.#late.get(peer) ?? 0
+    if (late > 0) this.#late.set(peer, late - 1)
+    return late > 0
   }
 
   /** The peer will not send them, or did not in time. */
@@ -128,8 +145,8 @@ export class HashRequests {
     this.#drop(peer, ask)
   }
 
-  /** What peers owe for too long counts as refused. True when there was any. */
-  expire(now: number): boolean {
+  /** What peers owe for too long counts as refused. */
+  expire(now: number): void {
     if (now >= this.#forgetAt) {
       this.#refused.clear()
       this.#forgetAt = Number.POSITIVE_INFINITY
@@ -138,8 +155,10 @@ export class HashRequests {
     for (const { ask, peers } of this.#asked.values()) {
       for (const [peer, at] of peers) if (now - at >= this.#config.hashTimeoutMs) late.push([peer, ask])
     }
-    for (const [peer, ask] of late) this.refused(peer, ask, now)
-    return late.length > 0
+    for (const [peer, ask] of late) {
+      this.refused(peer, ask, now)
+      this.#addLate(peer)
+    }
   }
 
   gone(peer: Peer): void {
@@ -147,6 +166,20 @@ export class HashRequests {
     for (const { ask } of owed) this.#drop(peer, ask)
     this.#refused.delete(peer)
     this.#layersOwed.delete(peer)
+    this.#late.delete(peer)
+  }
+
+  #addLate(peer: Peer): void {
+    this.#late.set(peer, (this.#late.get(peer) ?? 0) + 1)
+  }
+
+  #owe(peer: Peer, ask: HashAsk, now: number): void {
+    const owed = this.#asked.get(ask.key)
+    if (owed === undefined) this.#asked.set(ask.key, { ask, peers: new Map([[peer, now]]), lastAt: now })
+    else owed.peers.set(peer, (owed.lastAt = now))
+    if (ask.key >= 0) return
+    this.#layers.delete(ask.key)
+    this.#layersOwed.set(peer, (this.#layersOwed.get(peer) ?? 0) + 1)
   }
 
   #drop(peer: Peer, ask: HashAsk): void {

@@ -24,6 +24,8 @@ const MEASURE_BYTES = 2 * 1024 * 1024
 const MEASURE_MS = 1_000
 /** The speed is that of the last seconds in which the peer had something to send. */
 const MEMORY_MS = 4_000
+/** The shortest answer takes a round trip and the time to send it; beyond this it is surely the latter. */
+const LONGEST_ROUND_TRIP_MS = 1_000
 const SHORTEST_BYTES = 16_384
 
 /**
@@ -41,7 +43,7 @@ export class PeerRequests {
   #waitingSince = 0
   #busyMs = 0
   #busyBytes = 0
-  #roundTripMs = Number.POSITIVE_INFINITY
+  #roundTripMs = LONGEST_ROUND_TRIP_MS
 
   constructor(config: ExchangeConfig, blocksPerPiece: number) {
     this.#config = config
@@ -129,7 +131,7 @@ export class PeerRequests {
     const { startWindowBytes, maxWindowBytes, queueAheadMs } = this.#config
     const speed = this.#speed(now)
     if (speed === undefined) return Math.max(startWindowBytes, requestBytes)
-    const roundTripMs = this.#roundTripMs === Number.POSITIVE_INFINITY ? 0 : this.#roundTripMs
+    const roundTripMs = Math.min(this.#roundTripMs, LONGEST_ROUND_TRIP_MS)
     const ahead = (speed * (2 * roundTripMs + queueAheadMs)) / 1000
     return Math.min(maxWindowBytes, Math.max(2 * requestBytes, ahead))
   }

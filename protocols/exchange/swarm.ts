@@ -203,7 +203,7 @@ export class Swarm implements Machine<SwarmCommand, ExchangeMessage, SwarmEvent>
       case 'unknown':
         return
       case 'extendedHandshake':
-        onExtendedHandshake(peer, message)
+        if (peer.features.extended) onExtendedHandshake(peer, message)
         return
       case 'have':
         if (message.piece >= this.#layout.pieceCount) {
@@ -244,7 +244,7 @@ export class Swarm implements Machine<SwarmCommand, ExchangeMessage, SwarmEvent>
         this.#downloads.onHashReject(peer, message.root, message.range, now)
         return
       case 'hashes':
-        this.#downloads.onUnasked(peer)
+        this.#downloads.onUnaskedHashes(peer)
         return
       default:
         unreachable(message)

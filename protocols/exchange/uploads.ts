@@ -44,8 +44,8 @@ export class Uploads {
     this.#giveFreeSlots(now)
   }
 
-  onRequest(peer: PeerState, chunk: Chunk): void {
-    const { piece, begin, length } = chunk
+  onRequest(peer: PeerState, { piece, begin, length }: Chunk): void {
+    const chunk = { piece, begin, length }
     const limit = peer.features?.extended ? exchangeLimits.maxRequestBytes : exchangeLimits.plainRequestBytes
     const size = piece < this.#layout.pieceCount ? this.#layout.pieceSize(piece) : 0
     if (length === 0 || length > limit || begin + length > size) {
