@@ -1,6 +1,12 @@
-import { buildMetainfo, formatMagnet, MetainfoError, metainfoLimits } from '../../protocols/metainfo/index.ts'
+import {
+  buildMetainfo,
+  formatMagnet,
+  MetainfoError,
+  metainfoLimits,
+  pieceLengthFor
+} from '../../protocols/metainfo/index.ts'
 import { sha256 } from '../sha256.ts'
-import type { Catalogue, ShareRow } from './catalogue.ts'
+import type { Catalogue, FileRow, ShareRow } from './catalogue.ts'
 
 /**
  * Makes a share's metainfo from what the catalogue knows of its files, and keeps it there. A share without files has
@@ -16,6 +22,7 @@ export function buildCollection(catalogue: Catalogue, share: ShareRow): string |
     if (files.length > metainfoLimits.maxFiles) throw new MetainfoError(`more than ${metainfoLimits.maxFiles} files`)
     const { metainfo, torrent } = buildMetainfo({
       name: share.name,
+      pieceLength: pieceLengthOf(files),
       files: files.map(file => ({
         path: file.path.split('/'),
         length: file.size,
@@ -32,6 +39,12 @@ export function buildCollection(catalogue: Catalogue, share: ShareRow): string |
     catalogue.setCollection(share.id, undefined)
     return error.message
   }
+}
+
+/** As the size asks for; larger where a file's layer is known only for larger pieces, as after fetching a collection. */
+function pieceLengthOf(files: readonly FileRow[]): number {
+  const usual = pieceLengthFor(files.reduce((sum, { size }) => sum + size, 0))
+  return files.reduce((most, file) => (file.size > most ? Math.max(most, file.pieceLength) : most), usual)
 }
 
 /** The magnet link of a share: this node is its tracker, and a peer to ask. */

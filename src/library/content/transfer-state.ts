@@ -1,0 +1,125 @@
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
+
+/**
+ * Transfers that are not finished. `layer` is a file's piece layer, kept as soon as it is known whole. `blocks` says
+ * which blocks were on the disk when the transfer was closed in good order, and `stamp` what the partial file looked
+ * like then; without both, what is there is found by hashing it.
+ */
+export const transferSchema = `
+CREATE TABLE IF NOT EXISTS transfers (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  folder TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  info BLOB,
+  sources TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS transfer_files (
+  transfer TEXT NOT NULL REFERENCES transfers (id) ON DELETE CASCADE,
+  file INTEGER NOT NULL,
+  layer BLOB,
+  blocks BLOB,
+  stamp TEXT,
+  PRIMARY KEY (transfer, file)
+) WITHOUT ROWID;
+`
+
+export interface StoredTransfer {
+  /** Swarm id. */
+  id: string
+  name: string
+  /** Folder that the file, or the collection's own folder, goes into. */
+  folder: string
+  size: number
+  /** The info dictionary of a collection. */
+  info: Uint8Array | undefined
+  sources: { holders: string[]; addresses: string[]; trackers: string[][] }
+}
+
+export interface StoredFile {
+  layer: Uint8Array | undefined
+  blocks: Uint8Array | undefined
+  stamp: string | undefined
+}
+
+export class TransferState {
+  readonly #database: DatabaseSync
+
+  constructor(database: DatabaseSync) {
+    this.#database = database
+  }
+
+  put(transfer: StoredTransfer): void {
+    const { id, name, folder, size, info = null, sources } = transfer
+    this.#database
+      .prepare(
+        `INSERT INTO transfers VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
+         SET name = excluded.name, folder = excluded.folder, info = excluded.info, sources = excluded.sources`
+      )
+      .run(id, name, folder, size, info, JSON.stringify(sources), Date.now())
+  }
+
+  all(): StoredTransfer[] {
+    return this.#database.prepare('SELECT * FROM transfers ORDER BY created_at').all().map(transferOf)
+  }
+
+  get(id: string): StoredTransfer | undefined {
+    const row = this.#database.prepare('SELECT * FROM transfers WHERE id = ?').get(id)
+    return row === undefined ? undefined : transferOf(row)
+  }
+
+  remove(id: string): void {
+    this.#database.prepare('DELETE FROM transfers WHERE id = ?').run(id)
+  }
+
+  files(id: string): Map<number, StoredFile> {
+    const rows = this.#database.prepare('SELECT * FROM transfer_files WHERE transfer = ?').all(id)
+    return new Map(
+      rows.map(row => [
+        row.file as number,
+        {
+          layer: (row.layer ?? undefined) as Uint8Array | undefined,
+          blocks: (row.blocks ?? undefined) as Uint8Array | undefined,
+          stamp: (row.stamp ?? undefined) as string | undefined
+        }
+      ])
+    )
+  }
+
+  putLayer(id: string, file: number, layer: Uint8Array): void {
+    this.#database
+      .prepare(
+        `INSERT INTO transfer_files (transfer, file, layer) VALUES (?, ?, ?)
+         ON CONFLICT (transfer, file) DO UPDATE SET layer = excluded.layer`
+      )
+      .run(id, file, layer)
+  }
+
+  /** Only after the blocks are on the disk. */
+  putBlocks(id: string, files: readonly { file: number; blocks: Uint8Array; stamp: string }[]): void {
+    this.#database.exec('BEGIN')
+    const put = this.#database.prepare(
+      `INSERT INTO transfer_files (transfer, file, blocks, stamp) VALUES (?, ?, ?, ?)
+       ON CONFLICT (transfer, file) DO UPDATE SET blocks = excluded.blocks, stamp = excluded.stamp`
+    )
+    for (const { file, blocks, stamp } of files) put.run(id, file, blocks, stamp)
+    this.#database.exec('COMMIT')
+  }
+
+  /** Before the first write of a run: what was said of blocks is no longer the whole truth. */
+  forgetBlocks(id: string): void {
+    this.#database.prepare('UPDATE transfer_files SET blocks = NULL, stamp = NULL WHERE transfer = ?').run(id)
+  }
+}
+
+function transferOf(row: Record<string, SQLInputValue>): StoredTransfer {
+  return {
+    id: row.id as string,
+    name: row.name as string,
+    folder: row.folder as string,
+    size: row.size as number,
+    info: (row.info ?? undefined) as Uint8Array | undefined,
+    sources: JSON.parse(row.sources as string) as StoredTransfer['sources']
+  }
+}

@@ -1,0 +1,121 @@
+import { ContentError } from '../../../protocols/exchange/content.ts'
+import {
+  BLOCK_BYTES,
+  type FileTree,
+  type HashRange,
+  hashLeaves,
+  isHashRange,
+  layerOf
+} from '../../../protocols/metainfo/index.ts'
+import { sha256 } from '../../sha256.ts'
+import { asContentError } from './files.ts'
+import type { HandlePool } from './handle-pool.ts'
+import type { PieceCache } from './piece-cache.ts'
+
+/** Most bytes that are read and hashed to answer one request for hashes below the piece layer. */
+const MAX_HASHED_BYTES = 32 * 1024 * 1024
+
+let files = 0
+
+export interface Storage {
+  handles: HandlePool
+  cache: PieceCache
+}
+
+/**
+ * Reads a file piece by piece and checks each against its tree before a byte of it leaves: what was changed under our
+ * feet is never served. The leaves of the pieces in the cache are known to the tree, so it answers requests for them.
+ */
+export class VerifiedFile {
+  path: string
+  readonly tree: FileTree
+  readonly #storage: Storage
+  readonly #number = files++
+  readonly #reading = new Map<number, Promise<Uint8Array>>() // BOUNDED by the exchange's reads under way
+  /** Size, time and inode that the file must still have; undefined while it is being written. */
+  #stamp: { mtimeMs: number; ino: number } | undefined
+  #stampChecked = false
+
+  constructor(init: { path: string; tree: FileTree; storage: Storage; stamp?: { mtimeMs: number; ino: number } }) {
+    this.path = init.path
+    this.tree = init.tree
+    this.#storage = init.storage
+    this.#stamp = init.stamp
+  }
+
+  /** @throws ContentError */
+  async read(position: number, length: number): Promise<Uint8Array> {
+    const size = this.tree.pieceLength
+    const first = Math.floor(position / size)
+    const last = Math.floor((position + length - 1) / size)
+    if (first === last) {
+      const piece = await this.#piece(first)
+      return piece.subarray(position - first * size, position - first * size + length)
+    }
+    const bytes = new Uint8Array(length)
+    for (let i = first; i <= last; i++) {
+      const piece = await this.#piece(i)
+      const from = Math.max(position, i * size)
+      const to = Math.min(position + length, i * size + piece.byteLength)
+      bytes.set(piece.subarray(from - i * size, to - i * size), from - position)
+    }
+    return bytes
+  }
+
+  /** Answers a hash request; undefined when it is none, or asks for too much. @throws ContentError */
+  async hashes(range: HashRange): Promise<Uint8Array | undefined> {
+    if (!isHashRange(range)) return undefined
+    const known = this.tree.get(range)
+    if (known !== undefined || range.base >= layerOf(this.tree.pieceLength)) return known
+    const from = range.index * 2 ** range.base * BLOCK_BYTES
+    const to = Math.min(from + range.length * 2 ** range.base * BLOCK_BYTES, this.tree.length)
+    if (from >= this.tree.length || to - from > MAX_HASHED_BYTES) return undefined
+    const size = this.tree.pieceLength
+    for (let i = Math.floor(from / size); i * size < to; i++) await this.#piece(i)
+    return this.tree.get(range)
+  }
+
+  /** Forgets what was read: the file lies elsewhere now, or is closed. */
+  forget(): void {
+    for (let i = 0; i < this.tree.pieceCount; i++) this.#storage.cache.delete(this.#key(i))
+  }
+
+  #piece(index: number): Promise<Uint8Array> {
+    const cached = this.#storage.cache.get(this.#key(index))
+    if (cached !== undefined) return Promise.resolve(cached.data)
+    let reading = this.#reading.get(index)
+    if (reading === undefined) {
+      reading = this.#readPiece(index).finally(() => this.#reading.delete(index))
+      this.#reading.set(index, reading)
+    }
+    return reading
+  }
+
+  async #readPiece(index: number): Promise<Uint8Array> {
+    const data = Buffer.allocUnsafeSlow(this.tree.pieceSize(index))
+    let read: number
+    try {
+      read = await this.#storage.handles.with(this.path, 'read', async file => {
+        if (!this.#stampChecked && this.#stamp !== undefined) {
+          const { size, mtimeMs, ino } = await file.stat()
+          if (size !== this.tree.length || mtimeMs !== this.#stamp.mtimeMs || ino !== this.#stamp.ino) {
+            throw new ContentError('CONTENT_CHANGED', `${this.path} has changed`)
+          }
+          this.#stampChecked = true
+        }
+        return await file.read(data, index * this.tree.pieceLength)
+      })
+    } catch (error) {
+      throw asContentError(error, this.path)
+    }
+    if (read < data.byteLength || this.tree.setLeaves(index, hashLeaves(data, sha256)) === 'bad') {
+      throw new ContentError('CONTENT_CHANGED', `${this.path} has changed`)
+    }
+    this.#storage.cache.set(this.#key(index), { data, onEvict: () => this.tree.forgetLeaves(index) })
+    return data
+  }
+
+  #key(index: number): string {
+    return `${this.#number} ${index}`
+  }
+}
