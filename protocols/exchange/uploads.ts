@@ -61,8 +61,10 @@ export class Uploads {
     if (peer.uploads.cancel(chunk)) this.#reject(peer, chunk)
   }
 
+  /** Leaves cost the reading of a piece, so those who are choked get none. */
   onHashRequest(peer: PeerState, root: FileId, range: HashRange): void {
-    const file = isHashRange(range) ? this.#fileFor(root, range) : undefined
+    const mayAsk = isHashRange(range) && (range.base > 0 || !peer.isChoked)
+    const file = mayAsk ? this.#fileFor(root, range) : undefined
     if (file === undefined || peer.hashesBeingServed >= exchangeLimits.hashRequestQueue) {
       this.#out.send(peer, { type: 'hashReject', root, range })
       return
