@@ -1,0 +1,5 @@
+export type { Channel, Observation, ProtocolInit, SimulationStats } from './channel.ts'
+export { END_OF_TIME, EventQueue, FIELDS } from './event-queue.ts'
+export type { Penalty } from './penalties.ts'
+export { defaultSimulationOptions, Simulation, type SimulationOptions } from './simulation.ts'
+export { digestOf } from './trace.ts'
