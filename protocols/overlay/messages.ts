@@ -1,0 +1,116 @@
+import { ByteReader } from '../core/byte-reader.ts'
+import { ByteWriter } from '../core/byte-writer.ts'
+import { type Codec, DecodeError } from '../core/codec.ts'
+import type { Peer, PeerCodec } from '../core/peer.ts'
+import { overlayLimits } from './config.ts'
+
+export type OverlayMessage =
+  /** A newcomer asks its first contact to be passed on. */
+  | { readonly type: 'join' }
+  /** The newcomer on its walk. */
+  | { readonly type: 'forwardJoin'; readonly newcomer: Peer; readonly walk: number }
+  /** Be my neighbour. `urgent` when the sender has none: it may not be refused. */
+  | { readonly type: 'neighbour'; readonly urgent: boolean }
+  | { readonly type: 'neighbourReply'; readonly accepted: boolean }
+  /** We are no longer neighbours. `leaving`: do not remember me either. */
+  | { readonly type: 'disconnect'; readonly leaving: boolean }
+  | { readonly type: 'shuffle'; readonly origin: Peer; readonly walk: number; readonly peers: readonly Peer[] }
+  | { readonly type: 'shuffleReply'; readonly peers: readonly Peer[] }
+  /** Are we still neighbours? */
+  | { readonly type: 'alive'; readonly answer: boolean }
+
+const TYPES = [
+  'join',
+  'forwardJoin',
+  'neighbour',
+  'neighbourReply',
+  'disconnect',
+  'shuffle',
+  'shuffleReply',
+  'alive'
+] as const
+
+/** One byte of type, then the fields in the order of the README. */
+export function overlayCodec(peers: PeerCodec): Codec<OverlayMessage> {
+  const writePeer = (writer: ByteWriter, peer: Peer): void => peers.write(writer, peer)
+  const readPeer = (reader: ByteReader): Peer => peers.read(reader)
+  return {
+    encode(message) {
+      const writer = new ByteWriter().u8(TYPES.indexOf(message.type))
+      switch (message.type) {
+        case 'join':
+          break
+        case 'forwardJoin':
+          writePeer(writer, message.newcomer)
+          writer.u8(message.walk)
+          break
+        case 'neighbour':
+          writer.u8(Number(message.urgent))
+          break
+        case 'neighbourReply':
+          writer.u8(Number(message.accepted))
+          break
+        case 'disconnect':
+          writer.u8(Number(message.leaving))
+          break
+        case 'shuffle':
+          writePeer(writer, message.origin)
+          writer.u8(message.walk).list(message.peers, writePeer)
+          break
+        case 'shuffleReply':
+          writer.list(message.peers, writePeer)
+          break
+        case 'alive':
+          writer.u8(Number(message.answer))
+          break
+      }
+      return writer.finish()
+    },
+
+    decode(bytes) {
+      const reader = new ByteReader(bytes)
+      const message = read(reader, readPeer)
+      reader.end()
+      return message
+    }
+  }
+}
+
+function read(reader: ByteReader, readPeer: (reader: ByteReader) => Peer): OverlayMessage {
+  const type = TYPES[reader.u8()]
+  if (type === undefined) throw new DecodeError('a message of unknown type')
+  switch (type) {
+    case 'join':
+      return { type }
+    case 'forwardJoin':
+      return { type, newcomer: readPeer(reader), walk: readWalk(reader) }
+    case 'neighbour':
+      return { type, urgent: readFlag(reader) }
+    case 'neighbourReply':
+      return { type, accepted: readFlag(reader) }
+    case 'disconnect':
+      return { type, leaving: readFlag(reader) }
+    case 'shuffle':
+      return {
+        type,
+        origin: readPeer(reader),
+        walk: readWalk(reader),
+        peers: reader.list(overlayLimits.maxPeersInMessage, readPeer)
+      }
+    case 'shuffleReply':
+      return { type, peers: reader.list(overlayLimits.maxPeersInMessage, readPeer) }
+    case 'alive':
+      return { type, answer: readFlag(reader) }
+  }
+}
+
+/** Longer walks are cut, not refused: other settings are no offence. */
+function readWalk(reader: ByteReader): number {
+  return Math.min(reader.u8(), overlayLimits.maxWalk)
+}
+
+function readFlag(reader: ByteReader): boolean {
+  const flag = reader.u8()
+  if (flag > 1) throw new DecodeError('a flag that is neither 0 nor 1')
+  return flag === 1
+}
