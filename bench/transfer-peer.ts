@@ -30,7 +30,7 @@ async function obey(order: Order): Promise<unknown> {
         peers: order.peers,
         discovery: false
       })
-      await node.host.handle(RAW_PROTOCOL, stream => {
+      await node.host!.handle(RAW_PROTOCOL, stream => {
         let left = -1
         stream.addEventListener('message', ({ data }) => {
           const bytes = data.byteLength
@@ -47,7 +47,7 @@ async function obey(order: Order): Promise<unknown> {
     }
 
     case 'raw': {
-      const stream = await node.host.dialProtocol(multiaddr(order.to), RAW_PROTOCOL)
+      const stream = await node.host!.dialProtocol(multiaddr(order.to), RAW_PROTOCOL)
       const answered = new Promise<void>((resolve, reject) => {
         stream.addEventListener('message', () => resolve())
         stream.addEventListener('close', ({ error }) => reject(error ?? new Error('closed')))

@@ -103,7 +103,7 @@ export interface SharedFile {
 }
 
 export interface SearchOptions {
-  /** How long to wait for more; default 3 s after the last hit, at most `timeoutMs`. */
+  /** A search ends when every peer that it reached has answered, or after this time; default 5 s, at most 60 s. */
   timeoutMs?: number
   /** Most results. */
   limit?: number
@@ -160,7 +160,8 @@ export interface TransferStatus {
   id: string
   name: string
   path: string
-  state: 'finding' | 'fetching' | 'finishing' | 'done' | 'paused' | 'stalled' | 'failed'
+  /** checking: what an interrupted run left on disk is looked at. */
+  state: 'checking' | 'finding' | 'fetching' | 'finishing' | 'done' | 'paused' | 'stalled' | 'failed'
   size: number
   /** Verified and stored. */
   bytesDone: number

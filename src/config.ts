@@ -16,6 +16,8 @@ const schema = z.strictObject({
   groupKeyFile: z.string().min(1).optional(),
   /** Whether to look for peers by multicast DNS. */
   discovery: z.boolean().default(true),
+  /** No network at all: only what this node shares can be looked at and changed. */
+  offline: z.boolean().default(false),
   /** Whether shares are followed while the node runs. One-shot commands leave them as they are. */
   watch: z.boolean().default(true)
 })

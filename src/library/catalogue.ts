@@ -11,6 +11,8 @@ export interface ShareRow {
   addedAt: number
   skipped: number
   infohash: Infohash | undefined
+  /** Tiers of multiaddrs (BEP 12) that the collection came with; none for one that was made here. */
+  trackers: string[][]
 }
 
 export interface FileRow {
@@ -94,10 +96,19 @@ export class Catalogue {
 
   setCollection(
     share: number,
-    collection: { infohash: Infohash; torrent: Uint8Array; info: Uint8Array } | undefined
+    collection:
+      | { infohash: Infohash; torrent: Uint8Array; info: Uint8Array; trackers?: readonly (readonly string[])[] }
+      | undefined
   ): void {
-    const { infohash = null, torrent = null, info = null } = collection ?? {}
-    this.#run('UPDATE shares SET infohash = ?, torrent = ?, info = ? WHERE id = ?', infohash, torrent, info, share)
+    const { infohash = null, torrent = null, info = null, trackers = [] } = collection ?? {}
+    this.#run(
+      'UPDATE shares SET infohash = ?, torrent = ?, info = ?, trackers = ? WHERE id = ?',
+      infohash,
+      torrent,
+      info,
+      JSON.stringify(trackers),
+      share
+    )
   }
 
   torrentOf(share: number): Uint8Array | undefined {
@@ -267,7 +278,8 @@ function shareOf(row: Row): ShareRow {
     hidden: row.hidden === 1,
     addedAt: row.added_at as number,
     skipped: row.skipped as number,
-    infohash: (row.infohash ?? undefined) as Infohash | undefined
+    infohash: (row.infohash ?? undefined) as Infohash | undefined,
+    trackers: JSON.parse(row.trackers as string) as string[][]
   }
 }
 

@@ -2,7 +2,7 @@ import { lstat, realpath } from 'node:fs/promises'
 import { basename, join, relative, resolve, sep } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import type { FileId, Infohash } from '../../protocols/core/ids.ts'
-import { checkName, type Metainfo, parseMetainfo } from '../../protocols/metainfo/index.ts'
+import { checkName, encodeTorrent, type Metainfo, parseMetainfo } from '../../protocols/metainfo/index.ts'
 import type { Share, ShareEvent, ShareOptions } from '../api.ts'
 import { ShoalError } from '../errors.ts'
 import { EventStream } from '../event-stream.ts'
@@ -162,6 +162,13 @@ export class Library {
     return undefined
   }
 
+  /** Collections that this node has whole, with the trackers that they came with. */
+  collections(): { infohash: Infohash; trackers: string[][] }[] {
+    return this.#catalogue
+      .shares()
+      .flatMap(({ infohash, trackers }) => (infohash === undefined ? [] : [{ infohash, trackers }]))
+  }
+
   infoOf(infohash: Infohash): Uint8Array | undefined {
     return this.#catalogue.infoOf(infohash)
   }
@@ -187,9 +194,14 @@ export class Library {
 
   /**
    * Shares what was fetched: `path` is the file, or the folder of a collection. Files inside a folder that is shared
-   * already become part of that share.
+   * already become part of that share. A whole collection with a share of its own keeps the metainfo and the trackers
+   * that it came with, so that this node is found by the same link.
    */
-  async addFinished(path: string, files: readonly FinishedFile[]): Promise<void> {
+  async addFinished(
+    path: string,
+    files: readonly FinishedFile[],
+    collection?: { metainfo: Metainfo; trackers: readonly (readonly string[])[] }
+  ): Promise<void> {
     const place = await realpath(path)
     const base =
       path === place ? (file: FinishedFile) => file.path : (file: FinishedFile) => place + file.path.slice(path.length)
@@ -203,6 +215,8 @@ export class Library {
       }
     })
     this.#publish(share)
+    const isTheSame = around === undefined && this.#catalogue.filesOf(share.id).length === files.length
+    if (collection !== undefined && isTheSame) this.#keepCollection(share, collection, files)
     if (this.#init.watch) this.#follow(share)
   }
 
@@ -306,6 +320,21 @@ export class Library {
     const problem = buildCollection(this.#catalogue, share)
     this.#init.onChange?.()
     return problem
+  }
+
+  #keepCollection(
+    share: ShareRow,
+    { metainfo, trackers }: { metainfo: Metainfo; trackers: readonly (readonly string[])[] },
+    files: readonly FinishedFile[]
+  ): void {
+    const { infohash, infoBytes: info, pieceLength } = metainfo
+    const pieceLayers = new Map<FileId, Uint8Array>()
+    for (const { root, size, pieceLayer } of files) {
+      if (root !== undefined && pieceLayer !== undefined && size > pieceLength) pieceLayers.set(root, pieceLayer)
+    }
+    const torrent = encodeTorrent({ ...metainfo, pieceLayers })
+    this.#catalogue.setCollection(share.id, { infohash, torrent, info, trackers })
+    this.#init.onChange?.()
   }
 
   #follow(share: ShareRow): void {

@@ -1,6 +1,6 @@
 /**
  * What is shared. A share is a file or folder that the user named; its files are rows of `files`, their words are in
- * `words` under the same rowid. Piece layers are kept at `pieceLengthFor(size)`: 32 bytes for each 256 KiB or more.
+ * `words` under the same rowid. `trackers` are the tiers that its collection came with. Piece layers are kept at `pieceLengthFor(size)`: 32 bytes for each 256 KiB or more.
  */
 export const librarySchema = `
 CREATE TABLE IF NOT EXISTS shares (
@@ -13,7 +13,8 @@ CREATE TABLE IF NOT EXISTS shares (
   skipped INTEGER NOT NULL DEFAULT 0,
   infohash TEXT,
   torrent BLOB,
-  info BLOB
+  info BLOB,
+  trackers TEXT NOT NULL DEFAULT '[]'
 );
 CREATE INDEX IF NOT EXISTS shares_infohash ON shares (infohash);
 CREATE TABLE IF NOT EXISTS files (

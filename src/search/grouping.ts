@@ -13,9 +13,13 @@ export interface FoundHit {
   infohash?: Infohash
 }
 
-/** Hits of one search as results: one for each file id, numbered in the order in which they were found. */
+/**
+ * Hits of one search as results, numbered in the order in which they were found. One result for each file id: equal ids
+ * are equal bytes. A holder that states another size cannot have the same file, so that is another result, and nobody
+ * is blamed for the bytes of a file that does not exist.
+ */
 export class ResultGroups {
-  readonly #groups = new Map<FileId, SearchResult>() // BOUNDED by MAX_RESULTS
+  readonly #groups = new Map<string, SearchResult>() // BOUNDED by MAX_RESULTS
   readonly #self: string
   readonly #limit: number
 
@@ -31,7 +35,8 @@ export class ResultGroups {
   /** The result that the hit made or changed; undefined when it tells nothing new or there are results enough. */
   add(holder: string, hops: number, hit: FoundHit): SearchResult | undefined {
     const mine = holder === this.#self
-    const known = this.#groups.get(hit.id)
+    const key = `${hit.id} ${hit.size}`
+    const known = this.#groups.get(key)
     if (known === undefined) {
       if (this.#groups.size >= this.#limit) return undefined
       const result: SearchResult = {
@@ -44,13 +49,10 @@ export class ResultGroups {
         mine,
         hops
       }
-      this.#groups.set(hit.id, result)
+      this.#groups.set(key, result)
       return { ...result, holders: [...result.holders] }
     }
-    // equal ids are equal bytes: a holder that states another size cannot have them
-    if (known.size !== hit.size || known.holders.includes(holder) || known.holders.length >= MAX_HOLDERS) {
-      return undefined
-    }
+    if (known.holders.includes(holder) || known.holders.length >= MAX_HOLDERS) return undefined
     known.holders.push(holder)
     known.mine ||= mine
     known.hops = Math.min(known.hops, hops)

@@ -26,6 +26,7 @@ export class LastResults {
   readonly #database: DatabaseSync
   readonly #put: StatementSync
   readonly #get: StatementSync
+  #search = 0
 
   constructor(database: DatabaseSync) {
     this.#database = database
@@ -33,14 +34,15 @@ export class LastResults {
     this.#get = database.prepare('SELECT * FROM results WHERE number = ?')
   }
 
-  /** A new search begins: its numbers start at 1 again. */
-  clear(): void {
+  /**
+   * A new search begins: its numbers start at 1 again. What is returned keeps its results, until the next search begins.
+   */
+  begin(): (number: number, result: StoredResult) => void {
+    const search = ++this.#search
     this.#database.exec('DELETE FROM results')
-  }
-
-  put(number: number, result: StoredResult): void {
-    const { id, name, size, infohash, holders } = result
-    this.#put.run(number, id, name, size, infohash ?? null, JSON.stringify(holders))
+    return (number, { id, name, size, infohash, holders }) => {
+      if (search === this.#search) this.#put.run(number, id, name, size, infohash ?? null, JSON.stringify(holders))
+    }
   }
 
   get(number: number): StoredResult | undefined {

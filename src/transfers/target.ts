@@ -3,18 +3,20 @@ import type { FileId, Infohash } from '../../protocols/core/ids.ts'
 import { isHex256 } from '../../protocols/core/ids.ts'
 import { type Metainfo, MetainfoError, parseMagnet, parseMetainfo } from '../../protocols/metainfo/index.ts'
 import { ShoalError } from '../errors.ts'
+import type { StoredResult } from '../search/results.ts'
 import { sha256 } from '../sha256.ts'
 
 const MAX_TORRENT_BYTES = 32 * 1024 * 1024
 
 /** What a user can name to fetch or look into, with all that the name itself tells about where to find it. */
 export type Target =
-  | { kind: 'file'; id: FileId; name?: string; size?: number; infohash?: Infohash; sources: Sources }
-  | { kind: 'collection'; infohash: Infohash; name?: string; metainfo?: Metainfo; sources: Sources }
+  | { kind: 'file'; id: FileId; name?: string; size?: number; infohash?: Infohash; leads: Leads }
+  | { kind: 'collection'; infohash: Infohash; name?: string; metainfo?: Metainfo; leads: Leads }
   /** 64 hex digits: a file id or an infohash, only the network knows which. */
-  | { kind: 'either'; id: string; sources: Sources }
+  | { kind: 'either'; id: string; leads: Leads }
 
-export interface Sources {
+/** Where the name itself says that the content may be had. */
+export interface Leads {
   /** Peer ids of holders. */
   holders: string[]
   /** Multiaddrs of peers to ask. */
@@ -23,42 +25,33 @@ export interface Sources {
   trackers: string[][]
 }
 
-/** What the last search found under a number. */
-export interface NumberedResult {
-  id: FileId
-  name: string
-  size: number
-  infohash?: Infohash
-  holders: string[]
-}
-
 /** @throws ShoalError USAGE, NOT_FOUND, BAD_METAINFO */
 export async function parseTarget(
   text: string,
-  resultNumber: (number: number) => NumberedResult | undefined
+  resultNumber: (number: number) => StoredResult | undefined
 ): Promise<Target> {
   if (/^\d{1,6}$/.test(text)) return fromResult(Number(text), resultNumber)
-  if (isHex256(text.toLowerCase())) return { kind: 'either', id: text.toLowerCase(), sources: noSources() }
+  if (isHex256(text.toLowerCase())) return { kind: 'either', id: text.toLowerCase(), leads: noLeads() }
   if (text.startsWith('magnet:')) return fromMagnet(text)
   return await fromTorrentFile(text)
 }
 
-function fromResult(number: number, resultNumber: (number: number) => NumberedResult | undefined): Target {
+function fromResult(number: number, resultNumber: (number: number) => StoredResult | undefined): Target {
   const result = resultNumber(number)
   if (result === undefined) throw new ShoalError('NOT_FOUND', `the last search has no result number ${number}`)
   const { holders, ...rest } = result
-  return { kind: 'file', ...rest, sources: { ...noSources(), holders } }
+  return { kind: 'file', ...rest, leads: { ...noLeads(), holders } }
 }
 
 function fromMagnet(text: string): Target {
   try {
     const magnet = parseMagnet(text)
-    const sources = { holders: [], addresses: magnet.peers, trackers: magnet.trackers.map(tracker => [tracker]) }
+    const leads = { holders: [], addresses: magnet.peers, trackers: magnet.trackers.map(tracker => [tracker]) }
     const name = magnet.name === undefined ? {} : { name: magnet.name }
-    if (magnet.infohash !== undefined) return { kind: 'collection', infohash: magnet.infohash, ...name, sources }
+    if (magnet.infohash !== undefined) return { kind: 'collection', infohash: magnet.infohash, ...name, leads }
     if (magnet.fileId === undefined) throw new ShoalError('USAGE', 'the magnet link names nothing that shoal can fetch')
     const size = magnet.size === undefined ? {} : { size: magnet.size }
-    return { kind: 'file', id: magnet.fileId, ...name, ...size, sources }
+    return { kind: 'file', id: magnet.fileId, ...name, ...size, leads }
   } catch (error) {
     if (error instanceof ShoalError) throw error
     throw new ShoalError('USAGE', `not a magnet link of BitTorrent v2: ${(error as Error).message}`, { cause: error })
@@ -81,8 +74,8 @@ async function fromTorrentFile(path: string): Promise<Target> {
   }
   try {
     const metainfo = parseMetainfo(bytes, sha256)
-    const sources = { ...noSources(), trackers: metainfo.trackers }
-    return { kind: 'collection', infohash: metainfo.infohash, name: metainfo.name, metainfo, sources }
+    const leads = { ...noLeads(), trackers: metainfo.trackers }
+    return { kind: 'collection', infohash: metainfo.infohash, name: metainfo.name, metainfo, leads }
   } catch (error) {
     throw asMetainfoError(error, path)
   }
@@ -95,6 +88,6 @@ export function asMetainfoError(error: unknown, what: string): unknown {
   return new ShoalError('BAD_METAINFO', `${what} is refused: ${message}`, { cause: error })
 }
 
-function noSources(): Sources {
+function noLeads(): Leads {
   return { holders: [], addresses: [], trackers: [] }
 }

@@ -165,20 +165,26 @@ export class PartialContent implements Content {
     }
   }
 
+  /** A file's piece layer as a `.torrent` brings it. Layers that do not lead to the root are ignored. */
+  learnPieceLayer(fileIndex: number, layer: Uint8Array): void {
+    this.#files[fileIndex]?.tree.setPieceLayer(layer)
+  }
+
   /**
-   * Waits until every file is on the disk under its name. Only for content that is whole.
+   * Waits until every wanted file is on the disk under its name. Only when all of them are whole.
    *
+   * @param isWanted by index; all when absent
    * @throws ContentError, ShoalError EXISTS
    */
-  async finish(): Promise<FinishedFile[]> {
+  async finish(isWanted: (fileIndex: number) => boolean = () => true): Promise<FinishedFile[]> {
     this.#failure = undefined
     this.#nameNext()
     while (this.#naming.size > 0) await Promise.race(this.#naming)
     this.#throwFailure()
-    await this.#makeEmptyFiles()
-    const folders = new Set(this.#files.flatMap(file => file?.folder ?? []))
-    for (const folder of folders) await this.#port.syncFolder(folder)
-    return await Promise.all(this.#files.flatMap(file => file?.finished() ?? []))
+    const empty = await this.#makeEmptyFiles(isWanted)
+    const wanted = this.#files.filter((file, i) => file !== undefined && isWanted(i)) as PartialFile[]
+    for (const folder of new Set(wanted.map(file => file.folder))) await this.#port.syncFolder(folder)
+    return [...empty, ...(await Promise.all(wanted.map(file => file.finished())))]
   }
 
   async close(): Promise<void> {
@@ -196,6 +202,7 @@ export class PartialContent implements Content {
         // nothing is said of this file: it is hashed when the transfer goes on
       }
     }
+    this.#init.state.setBytesDone(this.#init.id, this.bytes)
     if (remembered.length > 0) this.#init.state.putBlocks(this.#init.id, remembered)
     await this.#release()
   }
@@ -230,20 +237,34 @@ export class PartialContent implements Content {
     }
   }
 
-  async #makeEmptyFiles(): Promise<void> {
-    for (const file of this.layout.files) {
-      if (file.root !== undefined) continue
+  async #makeEmptyFiles(isWanted: (fileIndex: number) => boolean): Promise<FinishedFile[]> {
+    const made: FinishedFile[] = []
+    for (const [i, file] of this.layout.files.entries()) {
+      if (file.root !== undefined || !isWanted(i)) continue
       const parts = this.#partsOf(file.path)
       const path = join(this.#root, ...parts)
       await makeFolders(this.#port, this.#root, parts.slice(0, -1))
-      const there = await this.#port.lstat(path)
-      if (there?.isFile() === true && there.size === 0) continue
-      if (there !== undefined) throw new ShoalError('EXISTS', `${path} is there already, and it is something else`)
-      try {
+      made.push(await this.#makeEmptyFile(path))
+    }
+    return made
+  }
+
+  async #makeEmptyFile(path: string): Promise<FinishedFile> {
+    try {
+      let there = await this.#port.lstat(path)
+      if (there === undefined) {
         await (await this.#port.open(path, 'write')).close()
-      } catch (error) {
-        throw asContentError(error, path)
+        there = await this.#port.lstat(path)
       }
+      if (there?.isFile() !== true || there.size !== 0) {
+        throw new ShoalError('EXISTS', `${path} is there already, and it is something else`)
+      }
+      const { mtimeMs, ino } = there
+      const pieceLength = this.layout.pieceLength
+      return { path, size: 0, mtimeMs, ino, root: undefined, pieceLength, pieceLayer: undefined }
+    } catch (error) {
+      if (error instanceof ShoalError) throw error
+      throw asContentError(error, path)
     }
   }
 

@@ -13,7 +13,8 @@ CREATE TABLE IF NOT EXISTS transfers (
   size INTEGER NOT NULL,
   info BLOB,
   sources TEXT NOT NULL,
-  created_at INTEGER NOT NULL
+  created_at INTEGER NOT NULL,
+  bytes_done INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS transfer_files (
   transfer TEXT NOT NULL REFERENCES transfers (id) ON DELETE CASCADE,
@@ -54,19 +55,25 @@ export class TransferState {
     const { id, name, folder, size, info = null, sources } = transfer
     this.#database
       .prepare(
-        `INSERT INTO transfers VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
+        `INSERT INTO transfers (id, name, folder, size, info, sources, created_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
          SET name = excluded.name, folder = excluded.folder, info = excluded.info, sources = excluded.sources`
       )
       .run(id, name, folder, size, info, JSON.stringify(sources), Date.now())
   }
 
-  all(): StoredTransfer[] {
-    return this.#database.prepare('SELECT * FROM transfers ORDER BY created_at').all().map(transferOf)
+  all(): (StoredTransfer & { bytesDone: number })[] {
+    const rows = this.#database.prepare('SELECT * FROM transfers ORDER BY created_at').all()
+    return rows.map(row => ({ ...transferOf(row), bytesDone: row.bytes_done as number }))
   }
 
   get(id: string): StoredTransfer | undefined {
     const row = this.#database.prepare('SELECT * FROM transfers WHERE id = ?').get(id)
     return row === undefined ? undefined : transferOf(row)
+  }
+
+  /** How much was there when the transfer was last closed, for people. */
+  setBytesDone(id: string, bytes: number): void {
+    this.#database.prepare('UPDATE transfers SET bytes_done = ? WHERE id = ?').run(bytes, id)
   }
 
   remove(id: string): void {

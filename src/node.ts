@@ -1,0 +1,261 @@
+import type { DatabaseSync } from 'node:sqlite'
+import type { Libp2p } from '@libp2p/interface'
+import type { FileId, Infohash } from '../protocols/core/ids.ts'
+import type { Peer } from '../protocols/core/peer.ts'
+import type { Hit, Query } from '../protocols/search/index.ts'
+import type {
+  GetEvent,
+  GetOptions,
+  Listing,
+  PeerStatus,
+  SearchEvent,
+  SearchOptions,
+  Share,
+  ShareEvent,
+  ShareOptions,
+  Shoal,
+  Status,
+  TransferStatus
+} from './api.ts'
+import { type CheckedConfig, checkConfig, type NodeConfig } from './config.ts'
+import { openDatabase } from './database.ts'
+import { ShoalError } from './errors.ts'
+import { type Home, openHome } from './home.ts'
+import { datastoreSchema } from './libp2p/datastore.ts'
+import { readGroupKey } from './libp2p/group-key.ts'
+import { loadOrCreateKey } from './libp2p/key-file.ts'
+import { reputationLimits } from './libp2p/reputation.ts'
+import { portSchema } from './libp2p/usual-port.ts'
+import { realFiles } from './library/content/files.ts'
+import { HandlePool } from './library/content/handle-pool.ts'
+import { PieceCache } from './library/content/piece-cache.ts'
+import { TransferState, transferSchema } from './library/content/transfer-state.ts'
+import { Library } from './library/library.ts'
+import { librarySchema } from './library/schema.ts'
+import { Network } from './network.ts'
+import { LastResults, resultsSchema } from './search/results.ts'
+import { Searches } from './search/searches.ts'
+import { searchForUser } from './search/user-search.ts'
+import { peersOf, problemsOf, Traffic } from './status.ts'
+import { Announcer } from './transfers/announcer.ts'
+import { Seeder } from './transfers/seeder.ts'
+import { Transfers } from './transfers/transfers.ts'
+import { VERSION } from './version.ts'
+
+/** A running peer in this process. */
+export interface ShoalNode extends Shoal {
+  /** Home directory. */
+  readonly home: string
+  readonly socketPath: string
+  /** The libp2p node; undefined when it is offline. */
+  readonly host: Libp2p | undefined
+}
+
+/**
+ * Starts a peer. Its home directory is locked until `close`.
+ *
+ * @throws ShoalError BAD_CONFIG, ALREADY_RUNNING, PERMISSION, BAD_KEY, VERSION_MISMATCH, USAGE, NETWORK
+ */
+export async function createNode(config: NodeConfig): Promise<ShoalNode> {
+  const checked = checkConfig(config)
+  const home = await openHome(checked.home)
+  let database: DatabaseSync | undefined
+  try {
+    const groupKey = checked.groupKeyFile === undefined ? undefined : await readGroupKey(checked.groupKeyFile)
+    database = openDatabase(home.database, [librarySchema, transferSchema, resultsSchema, datastoreSchema, portSchema])
+    const node = await Node.create(checked, { home, database, groupKey })
+    await node.start()
+    return node
+  } catch (error) {
+    database?.close()
+    home.release()
+    throw error
+  }
+}
+
+/** What there is only with a network. */
+interface Online {
+  network: Network
+  searches: Searches
+  seeder: Seeder
+  transfers: Transfers
+  traffic: Traffic
+}
+
+class Node implements ShoalNode {
+  readonly #config: CheckedConfig
+  readonly #home: Home
+  readonly #database: DatabaseSync
+  readonly #library: Library
+  readonly #lastResults: LastResults
+  readonly #startedAt = Date.now()
+  #online: Online | undefined
+  #peerId = ''
+  #closing: Promise<void> | undefined
+
+  private constructor(config: CheckedConfig, home: Home, database: DatabaseSync) {
+    this.#config = config
+    this.#home = home
+    this.#database = database
+    this.#lastResults = new LastResults(database)
+    this.#library = new Library({
+      database,
+      exclude: [home.path],
+      watch: config.watch,
+      addresses: () => this.#online?.network.addresses ?? [],
+      onChange: () => this.#online?.seeder.onLibraryChange()
+    })
+  }
+
+  static async create(
+    config: CheckedConfig,
+    parts: { home: Home; database: DatabaseSync; groupKey: Uint8Array | undefined }
+  ): Promise<Node> {
+    const node = new Node(config, parts.home, parts.database)
+    if (config.offline) node.#peerId = (await loadOrCreateKey(parts.home.keyFile)).publicKey.toString()
+    else await node.#goOnline(parts)
+    return node
+  }
+
+  async start(): Promise<void> {
+    await this.#online?.network.start()
+    this.#library.start()
+    this.#online?.seeder.start()
+  }
+
+  get home(): string {
+    return this.#home.path
+  }
+
+  get socketPath(): string {
+    return this.#home.socketPath
+  }
+
+  get host(): Libp2p | undefined {
+    return this.#online?.network.host
+  }
+
+  async status(): Promise<Status> {
+    const online = this.#online
+    const transfers = online?.transfers.list() ?? []
+    const paused = transfers.filter(({ state }) => state === 'paused' || state === 'failed').length
+    const nothing = { rates: { down: 0, up: 0 }, totals: { down: 0, up: 0 } }
+    return {
+      version: VERSION,
+      peerId: this.#peerId,
+      pid: process.pid,
+      home: this.#home.path,
+      startedAt: this.#startedAt,
+      addresses: online?.network.addresses ?? [],
+      privateGroup: this.#config.groupKeyFile !== undefined,
+      discovery: online?.network.discovery?.interfaces ?? [],
+      peers: {
+        connected: online?.network.host.getPeers().length ?? 0,
+        known: online?.network.dialer.knownPeers ?? 0,
+        neighbours: online?.network.neighbours.size ?? 0
+      },
+      shared: this.#library.totals(),
+      transfers: { active: transfers.length - paused, paused },
+      ...(online?.traffic.count() ?? nothing),
+      problems: problemsOf(online?.network, this.#startedAt)
+    }
+  }
+
+  async peers(): Promise<PeerStatus[]> {
+    return this.#online === undefined ? [] : peersOf(this.#online.network)
+  }
+
+  share(paths: string[], options?: ShareOptions): AsyncIterable<ShareEvent> {
+    return this.#library.share(paths, options)
+  }
+
+  async unshare(paths: string[]): Promise<string[]> {
+    return await this.#library.unshare(paths)
+  }
+
+  async shares(): Promise<Share[]> {
+    return this.#library.shares()
+  }
+
+  search(query: string, options?: SearchOptions): AsyncIterable<SearchEvent> {
+    const { searches, network } = this.#needOnline()
+    const reach = (): { connected: number; neighbours: number } => ({
+      connected: network.host.getPeers().length,
+      neighbours: network.neighbours.size
+    })
+    return searchForUser({ searches, lastResults: this.#lastResults, self: this.#peerId, reach }, query, options)
+  }
+
+  get(target: string, options?: GetOptions): AsyncIterable<GetEvent> {
+    return this.#needOnline().transfers.get(target, options)
+  }
+
+  async ls(target: string): Promise<Listing> {
+    return await this.#needOnline().transfers.ls(target)
+  }
+
+  async transfers(): Promise<TransferStatus[]> {
+    return this.#online?.transfers.list() ?? []
+  }
+
+  async close(): Promise<void> {
+    this.#closing ??= this.#close()
+    await this.#closing
+  }
+
+  async #close(): Promise<void> {
+    const online = this.#online
+    try {
+      await online?.transfers.close()
+      online?.seeder.stop()
+      await this.#library.close()
+      await online?.network.stop()
+    } finally {
+      this.#database.close()
+      this.#home.release()
+    }
+  }
+
+  async #goOnline(parts: { home: Home; database: DatabaseSync; groupKey: Uint8Array | undefined }): Promise<void> {
+    const network = await Network.create(this.#config, parts, {
+      lookup: (query, limit) => this.#lookup(query, limit),
+      infoOf: infohash => this.#library.infoOf(infohash),
+      openSwarm: prefix => this.#online?.seeder.open(prefix),
+      onSearchEvent: event => this.#online?.searches.onEvent(event),
+      onTrackerEvent: event => announcer.onEvent(event)
+    })
+    const { search, tracker, exchange, metainfo } = network.host.services
+    const { reach, reputation } = network
+    const library = this.#library
+    const storage = { handles: new HandlePool(realFiles), cache: new PieceCache() }
+    const searches = new Searches(command => search.command(command))
+    const announcer = new Announcer(command => tracker.command(command), reach)
+    const seeder = new Seeder({ exchange, library, storage, announcer, ownTracker: `/p2p/${reach.self}` })
+    const transfers = new Transfers({
+      exchange,
+      library,
+      storage,
+      announcer,
+      searches,
+      seeder,
+      reach,
+      metainfo,
+      state: new TransferState(this.#database),
+      lastResults: this.#lastResults,
+      onLiar: (peer: Peer, reason: string) => reputation.penalise(peer, reason, reputationLimits.contentWeight)
+    })
+    this.#peerId = network.host.peerId.toString()
+    this.#online = { network, searches, seeder, transfers, traffic: new Traffic(exchange) }
+  }
+
+  #lookup(query: Query, limit: number): readonly Hit[] {
+    if (query.kind === 'words') return this.#library.search(query.text, limit)
+    const hit = this.#library.lookup(query.id as FileId | Infohash)
+    return hit === undefined ? [] : [hit]
+  }
+
+  #needOnline(): Online {
+    if (this.#online === undefined) throw new ShoalError('NO_PEERS', 'this peer is offline')
+    return this.#online
+  }
+}

@@ -1,0 +1,78 @@
+import type { Peer } from '../../protocols/core/peer.ts'
+import type { Hit, Query, SearchCommand, SearchEvent } from '../../protocols/search/index.ts'
+import { ShoalError } from '../errors.ts'
+
+const MAX_RUNNING = 64
+
+export interface SearchRun {
+  query: Query
+  ttl?: number | undefined
+  limit?: number | undefined
+  timeoutMs?: number | undefined
+  onHits(holder: Peer, hops: number, hits: readonly Hit[]): void
+}
+
+export interface SearchOutcome {
+  peersAsked: number
+  messages: number
+  /** Everybody that was reached has answered. */
+  complete: boolean
+}
+
+interface Running {
+  run: SearchRun
+  end(outcome: SearchOutcome): void
+}
+
+/** This node's own searches: gives each a number of the machine's, and its events to whoever began it. */
+export class Searches {
+  readonly #command: (command: SearchCommand) => void
+  readonly #running = new Map<number, Running>() // BOUNDED by MAX_RUNNING
+  #next = 1
+
+  constructor(command: (command: SearchCommand) => void) {
+    this.#command = command
+  }
+
+  /** Ends when everybody has answered, at the time limit, or with the signal. @throws ShoalError REFUSED */
+  run(run: SearchRun, signal?: AbortSignal): Promise<SearchOutcome> {
+    if (this.#running.size >= MAX_RUNNING)
+      throw new ShoalError('REFUSED', `${MAX_RUNNING} searches are running already`)
+    const search = this.#next++
+    const { query, ttl, limit, timeoutMs } = run
+    return new Promise(resolve => {
+      const stop = (): void => this.#command({ type: 'stop', search })
+      const end = (outcome: SearchOutcome): void => {
+        this.#running.delete(search)
+        signal?.removeEventListener('abort', onAbort)
+        resolve(outcome)
+      }
+      const onAbort = (): void => {
+        stop()
+        end({ peersAsked: 0, messages: 0, complete: false })
+      }
+      this.#running.set(search, { run, end })
+      if (signal?.aborted === true) {
+        onAbort()
+        return
+      }
+      signal?.addEventListener('abort', onAbort, { once: true })
+      this.#command({
+        type: 'search',
+        search,
+        query,
+        ...(ttl === undefined ? {} : { ttl }),
+        ...(limit === undefined ? {} : { limit }),
+        ...(timeoutMs === undefined ? {} : { timeoutMs })
+      })
+    })
+  }
+
+  /** What the search protocol tells. */
+  onEvent(event: SearchEvent): void {
+    const running = this.#running.get(event.search)
+    if (running === undefined) return
+    if (event.type === 'hits') running.run.onHits(event.holder, event.hops, event.hits)
+    else running.end({ peersAsked: event.peersAsked, messages: event.messages, complete: event.complete })
+  }
+}

@@ -1,0 +1,102 @@
+import type { Connection } from '@libp2p/interface'
+import type { Peer } from '../protocols/core/peer.ts'
+import type { ExchangeService, SwarmHandle } from '../protocols/exchange/handler.ts'
+import { peerFromId } from '../protocols/libp2p/peer-ids.ts'
+import type { PeerStatus, Status } from './api.ts'
+import type { Network } from './network.ts'
+
+/** A node that has been up for so long and knows nobody has a problem. */
+const ALONE_AFTER_MS = 15_000
+
+/** Bytes that this node has moved, with the swarms that are closed by now. */
+export class Traffic {
+  readonly #exchange: ExchangeService
+  readonly #open = new Map<SwarmHandle, { down: number; up: number }>() // BOUNDED by the open swarms
+  #closed = { down: 0, up: 0 }
+
+  constructor(exchange: ExchangeService) {
+    this.#exchange = exchange
+  }
+
+  /** To be called often enough that little is lost when a swarm closes between two calls. */
+  count(): { rates: { down: number; up: number }; totals: { down: number; up: number } } {
+    const rates = { down: 0, up: 0 }
+    const now = new Set(this.#exchange.swarms.values())
+    for (const [handle, last] of this.#open) {
+      if (now.has(handle)) continue
+      this.#closed.down += last.down
+      this.#closed.up += last.up
+      this.#open.delete(handle)
+    }
+    const totals = { ...this.#closed }
+    for (const handle of now) {
+      const { receivedBytes, sentBytes, down, up } = handle.stats()
+      this.#open.set(handle, { down: receivedBytes, up: sentBytes })
+      rates.down += Math.round(down)
+      rates.up += Math.round(up)
+      totals.down += receivedBytes
+      totals.up += sentBytes
+    }
+    return { rates, totals }
+  }
+}
+
+export function peersOf(network: Network): PeerStatus[] {
+  const { host, dialer, reputation, neighbours } = network
+  const byPeer = new Map<Peer, Connection[]>()
+  for (const connection of host.getConnections()) {
+    const peer = peerFromId(connection.remotePeer)
+    byPeer.set(peer, [...(byPeer.get(peer) ?? []), connection])
+  }
+  const moved = movedByPeer(host.services.exchange)
+  return [...byPeer].map(([peer, connections]) => {
+    const oldest = connections.reduce((a, b) => (a.timeline.open <= b.timeline.open ? a : b))
+    const penalties = reputation.reasonsOf(peer)
+    return {
+      peerId: peer as string,
+      address: oldest.remoteAddr.toString(),
+      direction: oldest.direction,
+      foundBy: dialer.foundByOf(peer, oldest),
+      neighbour: neighbours.has(peer),
+      connectedForMs: Date.now() - oldest.timeline.open,
+      ...(moved.get(peer) ?? { down: 0, up: 0 }),
+      ...(penalties.length === 0 ? {} : { penalties })
+    }
+  })
+}
+
+/** What a user should know and do something about. */
+export function problemsOf(network: Network | undefined, startedAt: number): Status['problems'] {
+  if (network === undefined) return []
+  const problems: Status['problems'] = []
+  const interfaces = network.discovery?.interfaces ?? []
+  for (const { name, problem } of interfaces.filter(({ working }) => !working)) {
+    problems.push({
+      code: 'DISCOVERY',
+      message: `peers cannot be looked for on ${name}: ${problem}`,
+      next: 'Check the interface, choose others with --interface NAME, or name a peer with --peer ADDRESS.'
+    })
+  }
+  if (network.host.getConnections().length === 0 && Date.now() - startedAt > ALONE_AFTER_MS) {
+    const address = network.addresses.find(text => !text.includes('/127.0.0.1/')) ?? network.addresses[0]
+    problems.push({
+      code: 'NO_PEERS',
+      message: 'no other peer has been found yet',
+      next:
+        'Start `shoal up` on another machine of this network; if it does not find this one, run it with ' +
+        `--peer ${address ?? 'ADDRESS'}`
+    })
+  }
+  return problems
+}
+
+function movedByPeer(exchange: ExchangeService): Map<Peer, { down: number; up: number }> {
+  const moved = new Map<Peer, { down: number; up: number }>()
+  for (const handle of exchange.swarms.values()) {
+    for (const { peer, goodBytes, sentBytes } of handle.stats().peers) {
+      const { down, up } = moved.get(peer) ?? { down: 0, up: 0 }
+      moved.set(peer, { down: down + goodBytes, up: up + sentBytes })
+    }
+  }
+  return moved
+}

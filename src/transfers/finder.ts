@@ -1,0 +1,123 @@
+import type { FileId, Infohash, SwarmId } from '../../protocols/core/ids.ts'
+import type { Peer } from '../../protocols/core/peer.ts'
+import type { Hit } from '../../protocols/search/index.ts'
+import type { Reach } from '../libp2p/reach.ts'
+import type { Searches } from '../search/searches.ts'
+import type { Announcer, Moved } from './announcer.ts'
+import type { Leads } from './target.ts'
+
+export const finderConfig = {
+  /** A search for the id of the content, again at growing intervals while more peers are needed. */
+  searchFirstMs: 1_000,
+  searchLastMs: 60_000,
+  searchTimeoutMs: 5_000,
+  /** Hits of one search that are looked at. */
+  maxHits: 200
+}
+
+export interface FinderParts {
+  searches: Searches
+  announcer: Announcer
+  reach: Reach
+}
+
+export interface FinderInit {
+  id: SwarmId
+  leads: Leads
+  /** What trackers are told at first. */
+  moved: Moved
+  /** A peer that is said to have the content; may come again. */
+  onPeer(peer: Peer): void
+  /** Whether a hit for the id is what is looked for; all are when absent. */
+  accepts?(hit: Hit): boolean
+}
+
+/**
+ * Looks for peers that have a swarm's content until it is stopped, by every way this node has: what the user's link
+ * named, the trackers, and a search for the id.
+ */
+export class Finder {
+  readonly #parts: FinderParts
+  readonly #init: FinderInit
+  readonly #abort = new AbortController()
+  #waitMs = finderConfig.searchFirstMs
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #searching: Promise<void> | undefined
+  #isEnough = false
+
+  constructor(parts: FinderParts, init: FinderInit) {
+    this.#parts = parts
+    this.#init = init
+  }
+
+  /** Ends when the first search has. */
+  async start(): Promise<void> {
+    const { leads, id, moved, onPeer } = this.#init
+    for (const holder of leads.holders) onPeer(holder as Peer)
+    void this.#learn(leads.addresses)
+    void this.#parts.announcer.join(id, {
+      trackers: leads.trackers,
+      moved,
+      onPeers: peers => {
+        for (const peer of peers) onPeer(peer)
+      }
+    })
+    await this.#search()
+  }
+
+  stop(): void {
+    this.#abort.abort()
+    clearTimeout(this.#timer)
+  }
+
+  /** While there are peers enough, nobody is searched for. */
+  set isEnough(isEnough: boolean) {
+    const wasEnough = this.#isEnough
+    this.#isEnough = isEnough
+    if (!wasEnough || isEnough) return
+    this.#waitMs = finderConfig.searchFirstMs
+    this.#parts.announcer.more(this.#init.id)
+    this.#later()
+  }
+
+  async #learn(addresses: readonly string[]): Promise<void> {
+    for (const address of addresses) {
+      const peer = await this.#parts.reach.learn(address)
+      if (peer !== undefined) this.#init.onPeer(peer)
+    }
+  }
+
+  async #search(): Promise<void> {
+    if (this.#abort.signal.aborted || this.#searching !== undefined) return
+    const { id, onPeer, accepts = () => true } = this.#init
+    this.#searching = this.#parts.searches
+      .run(
+        {
+          query: { kind: 'id', id: id as FileId | Infohash },
+          limit: finderConfig.maxHits,
+          timeoutMs: finderConfig.searchTimeoutMs,
+          onHits: (holder, _hops, hits) => {
+            for (const hit of hits) {
+              if ((hit.id === id || hit.infohash === id) && accepts(hit)) onPeer(holder)
+            }
+          }
+        },
+        this.#abort.signal
+      )
+      .then(
+        () => {},
+        () => {}
+      )
+    await this.#searching
+    this.#searching = undefined
+    this.#later()
+  }
+
+  #later(): void {
+    clearTimeout(this.#timer)
+    if (this.#abort.signal.aborted || this.#isEnough) return
+    this.#timer = setTimeout(() => void this.#search(), this.#waitMs)
+    this.#timer.unref()
+    this.#waitMs = Math.min(this.#waitMs * 2, finderConfig.searchLastMs)
+  }
+}
