@@ -33,9 +33,11 @@ async function obey(order: Order): Promise<unknown> {
       await node.host!.handle(RAW_PROTOCOL, stream => {
         let left = -1
         stream.addEventListener('message', ({ data }) => {
-          const bytes = data.byteLength
-          if (left < 0) left = Number(new DataView(data.subarray(0, 8).slice().buffer).getBigUint64(0)) + 8
-          left -= bytes
+          if (left < 0) {
+            const head = data.subarray(0, 8)
+            left = Number(new DataView(head.buffer, head.byteOffset).getBigUint64(0)) + 8
+          }
+          left -= data.byteLength
           if (left === 0) stream.send(new Uint8Array([1]))
         })
       })
@@ -75,7 +77,10 @@ async function obey(order: Order): Promise<unknown> {
       const started = performance.now()
       let fetched = 0
       for await (const event of node.get(order.target, { out: order.out })) {
-        if (event.type === 'done') fetched = event.bytesFetched
+        if (event.type !== 'done') continue
+        fetched = event.bytesFetched
+        // so that it can be fetched once more
+        await node.unshare([event.transfer.path])
       }
       return { seconds: (performance.now() - started) / 1000, fetched }
     }

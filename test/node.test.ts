@@ -1,0 +1,301 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import type { GetEvent, SearchEvent, SearchResult, Share } from '../src/api.ts'
+import type { NodeConfig } from '../src/config.ts'
+import { newGroupKey } from '../src/libp2p/group-key.ts'
+import { createNode, type ShoalNode } from '../src/node.ts'
+import { sha256OfFile, writeRandomFile } from '../src/testkit/files.ts'
+import { eventually } from '../src/testkit/wait.ts'
+
+const MIB = 1024 * 1024
+const folder = mkdtempSync(join(tmpdir(), 'shoal-node-'))
+after(() => rmSync(folder, { recursive: true, force: true }))
+let made = 0
+const fresh = (): string => join(folder, `t${made++}`)
+
+async function withNodes(work: (start: (config?: Partial<NodeConfig>) => Promise<ShoalNode>) => Promise<void>) {
+  const nodes: ShoalNode[] = []
+  try {
+    await work(async config => {
+      const node = await createNode({ home: fresh(), interfaces: ['lo'], discovery: false, ...config })
+      nodes.push(node)
+      return node
+    })
+  } finally {
+    await Promise.all(nodes.map(node => node.close()))
+  }
+}
+
+async function addressOf(node: ShoalNode): Promise<string> {
+  return (await node.status()).addresses[0] as string
+}
+
+async function neighbours(node: ShoalNode, count = 1): Promise<void> {
+  await eventually('neighbours', async () => (await node.status()).peers.neighbours >= count)
+}
+
+async function share(node: ShoalNode, path: string): Promise<Share> {
+  let shared: Share | undefined
+  for await (const event of node.share([path])) if (event.type === 'shared') shared = event.share
+  assert.ok(shared)
+  return shared
+}
+
+async function search(node: ShoalNode, query: string): Promise<{ results: SearchResult[]; done: SearchEvent }> {
+  const results = new Map<number, SearchResult>()
+  let done: SearchEvent | undefined
+  for await (const event of node.search(query)) {
+    if (event.type === 'result') results.set(event.result.number, event.result)
+    else done = event
+  }
+  assert.ok(done)
+  return { results: [...results.values()], done }
+}
+
+async function get(
+  node: ShoalNode,
+  target: string,
+  options: { out: string; files?: string[] }
+): Promise<Extract<GetEvent, { type: 'done' }>> {
+  let last: GetEvent | undefined
+  for await (const event of node.get(target, options)) last = event
+  assert.equal(last?.type, 'done')
+  return last as Extract<GetEvent, { type: 'done' }>
+}
+
+test('the main job: share a folder, find a file by its name, fetch it from both holders', () =>
+  withNodes(async start => {
+    const [one, two] = [fresh(), fresh()]
+    await writeRandomFile(join(one, 'Holidays/film of the sea.mkv'), 24 * MIB, 1)
+    writeFileSync(join(one, 'notes.txt'), 'hello')
+    await writeRandomFile(join(two, 'same.mkv'), 24 * MIB, 1)
+    const first = await start()
+    const second = await start({ peers: [await addressOf(first)] })
+    await share(first, one)
+    await share(second, two)
+    const third = await start({ peers: [await addressOf(first), await addressOf(second)] })
+    await neighbours(third, 2)
+
+    const { results, done } = await search(third, 'SEA film')
+    assert.equal(results.length, 1)
+    const [result] = results as [SearchResult]
+    assert.equal(result.size, 24 * MIB)
+    assert.match(result.name, /Holidays\/film of the sea\.mkv$/)
+    assert.ok(done.type === 'done' && done.peersAsked === 2 && done.hint === undefined, JSON.stringify(done))
+
+    const { results: again } = await search(third, 'mkv')
+    assert.deepEqual(
+      again.map(({ holders }) => holders.length),
+      [2],
+      'one file, whatever it is called'
+    )
+    const out = fresh()
+    const fetched = await get(third, '1', { out })
+    assert.equal(await sha256OfFile(fetched.transfer.path), await sha256OfFile(join(two, 'same.mkv')))
+    assert.equal(fetched.bytesFetched, 24 * MIB)
+    assert.equal(
+      fetched.transfer.sources.reduce((sum, { bytes }) => sum + bytes, 0),
+      24 * MIB
+    )
+    assert.deepEqual(fetched.transfer.sources.length, 2, 'both deliver')
+    assert.equal((await third.status()).totals.down, 24 * MIB)
+    assert.deepEqual(await third.transfers(), [])
+
+    const { results: everywhere } = await search(second, 'film sea')
+    assert.ok((everywhere[0]?.holders.length ?? 0) >= 2, 'who fetched it has it, and shares it')
+  }))
+
+test('a folder by its magnet link: looked into, a part fetched, then by infohash and file id', () =>
+  withNodes(async start => {
+    const place = join(fresh(), 'Album')
+    await writeRandomFile(join(place, 'cd1/01 first.flac'), 3 * MIB + 5, 2)
+    await writeRandomFile(join(place, 'cd1/02 second.flac'), 700_000, 3)
+    await writeRandomFile(join(place, 'cover.jpg'), 20_000, 4)
+    writeFileSync(join(place, 'empty.log'), '')
+    const seed = await start()
+    const album = await share(seed, place)
+    const leech = await start()
+
+    const listing = await leech.ls(album.magnet)
+    assert.equal(listing.infohash, album.infohash)
+    assert.deepEqual(
+      listing.files.map(({ path, size }) => [path, size]),
+      [
+        ['Album/cd1/01 first.flac', 3 * MIB + 5],
+        ['Album/cd1/02 second.flac', 700_000],
+        ['Album/cover.jpg', 20_000],
+        ['Album/empty.log', 0]
+      ]
+    )
+    await assert.rejects(get(leech, album.magnet, { out: fresh(), files: ['cd3'] }), { code: 'NOT_FOUND' })
+    const part = fresh()
+    await get(leech, album.magnet, { out: part, files: ['Album/cd1/02 second.flac', 'cover.jpg'] })
+    assert.equal(existsSync(join(part, 'Album/cd1/02 second.flac')), true)
+    assert.equal(existsSync(join(part, 'Album/cd1/01 first.flac')), false)
+
+    const other = await start({ peers: [await addressOf(seed), await addressOf(leech)] })
+    await neighbours(other)
+    const whole = fresh()
+    const fetched = await get(other, album.infohash, { out: whole })
+    assert.equal(fetched.transfer.path, join(whole, 'Album'))
+    for (const { path } of listing.files) {
+      assert.equal(await sha256OfFile(join(whole, path)), await sha256OfFile(join(place, '..', path)), path)
+    }
+    const shares = await other.shares()
+    assert.equal(shares[0]?.infohash, album.infohash, 'who has it whole is found by the same link')
+    assert.equal(shares[0]?.files, 4)
+
+    const file = listing.files[2]!
+    const single = fresh()
+    const third = await start({ peers: [await addressOf(seed)] })
+    await neighbours(third)
+    await get(third, file.id, { out: single })
+    assert.equal(readFileSync(join(single, 'cover.jpg')).byteLength, 20_000)
+    await assert.rejects(get(third, file.id, { out: single }), { code: 'EXISTS' })
+  }))
+
+test('a transfer that was interrupted goes on where it was, also in another process of the node', () =>
+  withNodes(async start => {
+    const file = join(fresh(), 'big.bin')
+    await writeRandomFile(file, 64 * MIB, 5)
+    const seed = await start()
+    const { magnet } = await share(seed, file)
+    const home = fresh()
+    const out = fresh()
+    const leech = await start({ home })
+    let before = 0
+    for await (const event of leech.get(magnet, { out })) {
+      if (event.type === 'progress' && (before = event.transfer.bytesDone) > 8 * MIB) break
+    }
+    const [paused] = await eventually('it is paused', async () => {
+      const transfers = await leech.transfers()
+      return transfers[0]?.state === 'paused' ? transfers : undefined
+    })
+    assert.ok(paused!.bytesDone >= before, `${paused!.bytesDone} after ${before}`)
+    assert.equal(existsSync(join(out, 'big.bin')), false)
+    await leech.close()
+
+    const later = await start({ home })
+    const kept = (await later.transfers())[0]!.bytesDone
+    assert.ok(kept >= paused!.bytesDone, `${kept} after ${paused!.bytesDone}`)
+    const done = await get(later, magnet, { out })
+    assert.equal(await sha256OfFile(join(out, 'big.bin')), await sha256OfFile(file))
+    assert.equal(done.bytesFetched, 64 * MIB - kept, 'nothing that was here is fetched again')
+    assert.deepEqual(await later.transfers(), [])
+  }))
+
+test('two who ask for the same get the same transfer; it pauses when the last one leaves', () =>
+  withNodes(async start => {
+    const file = join(fresh(), 'both.bin')
+    await writeRandomFile(file, 32 * MIB, 6)
+    const seed = await start()
+    const { magnet } = await share(seed, file)
+    const leech = await start()
+    const out = fresh()
+    const first = leech.get(magnet, { out })[Symbol.asyncIterator]()
+    await first.next()
+    const second = get(leech, magnet, { out })
+    await first.next()
+    await eventually('both listen', async () => (await leech.transfers()).length === 1)
+    await first.return?.()
+    assert.equal((await second).bytesFetched, 32 * MIB)
+  }))
+
+test('a home directory belongs to one node at a time', () =>
+  withNodes(async start => {
+    const node = await start()
+    await assert.rejects(start({ home: node.home }), { code: 'ALREADY_RUNNING' })
+    await node.close()
+    const again = await start({ home: node.home })
+    assert.equal((await again.status()).peerId, (await node.status().catch(() => again.status())).peerId)
+  }))
+
+test('a node keeps its key, its port and its shares across a restart', () =>
+  withNodes(async start => {
+    const home = fresh()
+    const place = fresh()
+    mkdirSync(place)
+    writeFileSync(join(place, 'keep.txt'), 'kept')
+    const node = await start({ home })
+    const before = await share(node, place)
+    const addresses = (await node.status()).addresses
+    await node.close()
+    const again = await start({ home })
+    assert.deepEqual((await again.status()).addresses[0], addresses[0])
+    assert.equal((await again.shares())[0]?.infohash, before.infohash)
+  }))
+
+test('without the group key nobody gets in', () =>
+  withNodes(async start => {
+    const groupKeyFile = join(folder, 'group.key')
+    writeFileSync(groupKeyFile, newGroupKey())
+    const place = fresh()
+    mkdirSync(place)
+    writeFileSync(join(place, 'secret plan.txt'), 'x')
+    const inside = await start({ groupKeyFile })
+    await share(inside, place)
+    const member = await start({ groupKeyFile, peers: [await addressOf(inside)] })
+    const stranger = await start({ peers: [await addressOf(inside)] })
+    await neighbours(member)
+    assert.equal((await search(member, 'plan')).results.length, 1)
+    assert.equal((await stranger.status()).peers.connected, 0)
+    const { results, done } = await search(stranger, 'plan')
+    assert.equal(results.length, 0)
+    assert.ok(done.type === 'done' && /No other peer/.test(done.hint ?? ''))
+  }))
+
+test('offline: what is shared can be looked at and changed, nothing is fetched', () =>
+  withNodes(async start => {
+    const place = fresh()
+    mkdirSync(place)
+    writeFileSync(join(place, 'a.txt'), 'a')
+    const node = await start({ offline: true })
+    await share(node, place)
+    assert.equal((await node.status()).shared.files, 1)
+    assert.throws(() => node.search('a'), { code: 'NO_PEERS' })
+    assert.throws(() => node.get('1'), { code: 'NO_PEERS' })
+    assert.deepEqual(await node.unshare([place]), [place])
+    assert.deepEqual(await node.shares(), [])
+  }))
+
+test('clear refusals', () =>
+  withNodes(async start => {
+    const node = await start()
+    assert.throws(() => node.search('  … '), { code: 'USAGE' })
+    assert.throws(() => node.search('x'.repeat(300)), { code: 'USAGE' })
+    await assert.rejects(get(node, '7', { out: folder }), { code: 'NOT_FOUND' })
+    await assert.rejects(get(node, 'no-such.torrent', { out: folder }), { code: 'USAGE' })
+    await assert.rejects(get(node, 'magnet:?xt=urn:btih:abc', { out: folder }), { code: 'USAGE' })
+    await assert.rejects(get(node, '0'.repeat(64), { out: folder }), { code: 'NOT_FOUND' })
+    await assert.rejects(createNode({ home: fresh(), interfaces: ['nope0'] }), { code: 'USAGE' })
+    await assert.rejects(createNode({ home: fresh(), listen: ['/ip4/127.0.0.1/tcp/1'], colour: 1 } as NodeConfig), {
+      code: 'BAD_CONFIG'
+    })
+  }))
+
+test('20 peers: a search finds every holder', () =>
+  withNodes(async start => {
+    const nodes: ShoalNode[] = []
+    for (let i = 0; i < 20; i++) {
+      const peers = await Promise.all(nodes.slice(-3).map(addressOf))
+      nodes.push(await start({ peers }))
+    }
+    const holders = [3, 8, 12, 19]
+    for (const i of holders) {
+      const place = fresh()
+      mkdirSync(place)
+      writeFileSync(join(place, `needle ${i}.txt`), 'the same bytes everywhere')
+      await share(nodes[i]!, place)
+    }
+    for (const node of nodes) await neighbours(node)
+    const found = await eventually('every holder is found', async () => {
+      const { results, done } = await search(nodes[0]!, 'needle')
+      return results[0]?.holders.length === holders.length ? { result: results[0], done } : undefined
+    })
+    const expected = await Promise.all(holders.map(async i => (await nodes[i]!.status()).peerId))
+    assert.deepEqual(found.result.holders.toSorted(), expected.toSorted())
+    assert.ok(found.done.type === 'done' && found.done.peersAsked === 19, JSON.stringify(found.done))
+  }))
