@@ -1,3 +1,4 @@
 #!/usr/bin/env node
-const v: string = process.version
-console.log('shoal', v, process.argv.slice(2))
+import { main } from '../src/cli/main.ts'
+
+await main()

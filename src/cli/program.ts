@@ -1,0 +1,175 @@
+import { Command, InvalidArgumentError } from 'commander'
+import { ERRORS } from '../errors.ts'
+import { type CommonOptions, type Context, type CreateNode, homeOf } from './context.ts'
+import type { Output } from './output.ts'
+import type { Io } from './terminal.ts'
+
+export interface ProgramInit {
+  io: Io
+  out: Output
+  createNode: CreateNode
+  /** Exit code of the command that ran, when it is not 0. */
+  onExitCode(code: number): void
+}
+
+/** All commands and options. What a command needs is loaded when it runs, so that `shoal --help` needs nothing. */
+export function makeProgram({ io, out, createNode, onExitCode }: ProgramInit): Command {
+  const program = new Command('shoal')
+  const contextOf = (command: Command): Context => {
+    const options = command.optsWithGlobals<CommonOptions>()
+    out.json = options.json === true
+    return { io, out, options, home: homeOf(options.home, io.env), createNode }
+  }
+
+  program
+    .description(
+      'Share files with the machines around you, search all of them by name, fetch from all holders at once.'
+    )
+    .option('--home <dir>', 'home directory (default: $SHOAL_HOME, $XDG_DATA_HOME/shoal or ~/.local/share/shoal)')
+    .option('--json', 'print records for programs: one JSON object a line')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help for a command')
+    .addHelpText('after', epilogue())
+    .showSuggestionAfterError(true)
+    .exitOverride()
+    .configureOutput({
+      writeOut: text => io.stdout.write(text),
+      writeErr: text => io.stderr.write(text),
+      // said where every other error is said
+      outputError: () => {},
+      getOutHelpWidth: () => io.stdout.columns,
+      getErrHelpWidth: () => io.stderr.columns,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false
+    })
+    .configureHelp({ showGlobalOptions: true })
+
+  networking(program.command('up'))
+    .argument('[paths...]', 'files and folders to share')
+    .description('run a peer until Ctrl-C')
+    .option('--hidden', 'share hidden files and well-known secrets too')
+    .action(async (paths: string[], options, command: Command) => {
+      await (await import('./commands/up.ts')).up(contextOf(command), paths, options)
+    })
+  program
+    .command('share')
+    .argument('<paths...>', 'files and folders')
+    .description('share files and folders, also while no peer runs')
+    .option('--hidden', 'share hidden files and well-known secrets too')
+    .action(async (paths: string[], options, command: Command) => {
+      await (await import('./commands/share.ts')).share(contextOf(command), paths, options)
+    })
+  program
+    .command('shares')
+    .description('list what is shared: exactly what strangers can see')
+    .option('--files', 'list every file')
+    .option('--magnets', 'print the magnet link of each share')
+    .action(async (options, command: Command) => {
+      await (await import('./commands/shares.ts')).shares(contextOf(command), options)
+    })
+  program
+    .command('unshare')
+    .argument('<paths...>', 'shares by path or name')
+    .description('stop sharing; the files stay where they are')
+    .action(async (paths: string[], _options, command: Command) => {
+      await (await import('./commands/unshare.ts')).unshare(contextOf(command), paths)
+    })
+  networking(program.command('search'))
+    .argument('<words...>', 'words of the name or path')
+    .description('find files on all peers by name')
+    .option('--limit <number>', 'most results', integer(1))
+    .option('--timeout <seconds>', 'longest time to wait', seconds)
+    .option('--ttl <hops>', 'how far the query may travel', integer(0))
+    .action(async (words: string[], options, command: Command) => {
+      await (await import('./commands/search.ts')).search(contextOf(command), words, options)
+    })
+  networking(program.command('get'))
+    .argument('<targets...>', 'result number, file id, infohash, magnet link or .torrent file')
+    .description('fetch files from all their holders at once; an interrupted transfer goes on when asked again')
+    .option('-o, --out <dir>', 'folder to put them into (default: the working directory)')
+    .option('--file <path>', 'only this file of a collection (repeatable)', collect)
+    .action(async (targets: string[], options, command: Command) => {
+      onExitCode(await (await import('./commands/get.ts')).get(contextOf(command), targets, options))
+    })
+  networking(program.command('ls'))
+    .argument('<target>', 'result number, file id, infohash, magnet link or .torrent file')
+    .description('list what a target contains, without fetching it')
+    .action(async (target: string, _options, command: Command) => {
+      await (await import('./commands/ls.ts')).ls(contextOf(command), target)
+    })
+  networking(program.command('peers'))
+    .description('list the peers that are connected')
+    .action(async (_options, command: Command) => {
+      await (await import('./commands/peers.ts')).peers(contextOf(command))
+    })
+  networking(program.command('status'))
+    .description('tell how the peer is, and what is wrong')
+    .action(async (_options, command: Command) => {
+      await (await import('./commands/status.ts')).status(contextOf(command))
+    })
+  const group = program.command('group').description('private groups: only peers with the same key can connect')
+  group
+    .command('new')
+    .argument('[file]', 'file to make (default: shoal-group.key)')
+    .description('make the key of a new group')
+    .action(async (file: string | undefined, _options, command: Command) => {
+      await (await import('./commands/group-new.ts')).groupNew(contextOf(command), file)
+    })
+  program
+    .command('version')
+    .description('print the version')
+    .action(async (_options, command: Command) => {
+      ;(await import('./commands/version.ts')).version(contextOf(command).out)
+    })
+  return program
+}
+
+/** Options of commands that reach other peers. */
+function networking(command: Command): Command {
+  return command
+    .option('--peer <address>', 'multiaddr of a peer to connect to, ends in /p2p/ID (repeatable)', collect)
+    .option('--interface <name>', 'network interface to use; default: all (repeatable)', collect)
+    .option('--listen <address>', 'multiaddr to listen on (repeatable)', collect)
+    .option('--group <file>', 'key of a private group')
+    .option('--no-discovery', 'do not look for peers by multicast DNS')
+}
+
+function collect(value: string, before: string[] = []): string[] {
+  return [...before, value]
+}
+
+function integer(least: number): (value: string) => number {
+  return value => {
+    const number = Number(value)
+    if (!/^\d+$/.test(value) || number < least || !Number.isSafeInteger(number)) {
+      throw new InvalidArgumentError(`It must be a whole number of at least ${least}.`)
+    }
+    return number
+  }
+}
+
+function seconds(value: string): number {
+  const number = Number(value)
+  if (!/^\d+(\.\d+)?$/.test(value) || number <= 0) throw new InvalidArgumentError('It must be a number of seconds.')
+  return number
+}
+
+/** The exit codes, from the one table of errors. */
+function epilogue(): string {
+  const codes = new Map<number, string[]>()
+  for (const [code, { exit }] of Object.entries(ERRORS)) codes.set(exit, [...(codes.get(exit) ?? []), code])
+  const lines = [...codes]
+    .sort(([a], [b]) => a - b)
+    .map(([exit, names]) => `  ${String(exit).padStart(3)}  ${names.join(', ')}`)
+  return [
+    '',
+    'A command uses the peer that runs for its home directory, or starts one for as long as it takes.',
+    '',
+    'Exit codes:',
+    '    0  done',
+    ...lines,
+    '  130  ended at once by a second Ctrl-C',
+    '',
+    'SHOAL_DEBUG=1 prints where an error comes from. NO_COLOR=1 prints without colour.'
+  ].join('\n')
+}

@@ -1,0 +1,45 @@
+import type { Status, TransferStatus } from '../api.ts'
+import { shown } from './escape.ts'
+import { pairs } from './table.ts'
+import { progressText } from './transfer-text.ts'
+import { bytesText, countText, durationText, rateText } from './units.ts'
+
+/** Who this peer is, and how others find and reach it. */
+export function identityText(status: Status): [string, string][] {
+  const { peerId, addresses, discovery, privateGroup, home } = status
+  const reachable = addresses.length === 0 ? ['at no address'] : addresses.map(shown)
+  const finding = discovery.map(it => {
+    if (it.working) return shown(it.name)
+    return `${shown(it.name)} does not work${it.problem === undefined ? '' : `: ${shown(it.problem)}`}`
+  })
+  return [
+    ['peer', shown(peerId)],
+    ['home', shown(home)],
+    ['reachable', reachable[0] as string],
+    ...reachable.slice(1).map(address => ['', address] as [string, string]),
+    ['finds by', finding.length === 0 ? 'no interface: only peers that are named or remembered' : finding.join(', ')],
+    ['open to', privateGroup ? 'members of its private group' : 'everybody on this network']
+  ]
+}
+
+export function sharedText({ shared }: Status): string {
+  const hashing = shared.hashing === 0 ? '' : `, ${countText(shared.hashing, 'file')} still to hash`
+  if (shared.files === 0 && hashing === '') return 'nothing yet; `shoal share PATH` adds a file or a folder'
+  return `${countText(shared.files, 'file')}, ${bytesText(shared.bytes)}${hashing}`
+}
+
+/** Everything about a peer, line by line. */
+export function statusText(status: Status, transfers: readonly TransferStatus[], now: number): string[] {
+  const { peers, rates, totals, version, pid, startedAt } = status
+  const lines = pairs([
+    ['shoal', `${shown(version)}, process ${pid}, for ${durationText(Math.max(now - startedAt, 0))}`],
+    ...identityText(status),
+    ['peers', `${peers.connected} connected, ${peers.neighbours} of them neighbours, ${peers.known} known`],
+    ['shared', sharedText(status)],
+    ['transfers', `${status.transfers.active} active, ${status.transfers.paused} paused`],
+    ['down', `${rateText(rates.down)}, ${bytesText(totals.down)} in all`],
+    ['up', `${rateText(rates.up)}, ${bytesText(totals.up)} in all`]
+  ])
+  for (const transfer of transfers) lines.push(`  ${progressText(transfer, 0)}`)
+  return lines
+}

@@ -1,0 +1,42 @@
+import { isAbsolute } from 'node:path'
+import { z } from 'zod'
+import { ShoalError } from '../errors.ts'
+
+/** Longest path that Linux takes, in characters; other systems take less. */
+const MAX_PATH_LENGTH = 4_096
+/** A magnet link with many trackers. */
+const MAX_TARGET_LENGTH = 64 * 1024
+const MAX_QUERY_LENGTH = 1_000
+const MAX_PATHS = 1_000
+const MAX_FILES = 10_000
+const LONGEST_SEARCH_MS = 60 * 60 * 1000
+const MAX_RESULTS = 1_000_000
+/** More hops than any message has in its header byte. */
+const MAX_TTL = 255
+
+const text = z.string().min(1).max(MAX_PATH_LENGTH)
+// relative to what? the caller's working directory is not the node's
+const path = text.refine(isAbsolute, 'must be an absolute path')
+const target = z.string().min(1).max(MAX_TARGET_LENGTH)
+
+export const bodies = {
+  ls: z.strictObject({ target }),
+  share: z.strictObject({ paths: z.array(path).min(1).max(MAX_PATHS), hidden: z.boolean().optional() }),
+  /** A share may be named by its name alone. */
+  unshare: z.strictObject({ paths: z.array(text).min(1).max(MAX_PATHS) }),
+  search: z.strictObject({
+    query: z.string().max(MAX_QUERY_LENGTH),
+    timeoutMs: z.number().positive().max(LONGEST_SEARCH_MS).optional(),
+    limit: z.int().min(1).max(MAX_RESULTS).optional(),
+    ttl: z.int().min(0).max(MAX_TTL).optional()
+  }),
+  get: z.strictObject({ target, out: path.optional(), files: z.array(text).max(MAX_FILES).optional() })
+}
+
+/** @throws ShoalError USAGE that names each wrong field */
+export function checkBody<T>(schema: z.ZodType<T>, body: unknown): T {
+  const result = schema.safeParse(body)
+  if (result.success) return result.data
+  const problems = result.error.issues.map(issue => `${issue.path.join('.') || 'request'}: ${issue.message}`)
+  throw new ShoalError('USAGE', problems.slice(0, 5).join('; '))
+}

@@ -1,0 +1,114 @@
+import { type Context, Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import type { z } from 'zod'
+import type { Shoal } from '../api.ts'
+import { asShoalError, ERRORS, type ErrorCode, ShoalError } from '../errors.ts'
+import { VERSION } from '../version.ts'
+import { bodies, checkBody } from './bodies.ts'
+import { EventLines } from './event-lines.ts'
+import { errorMessage, type Hello, MAX_BODY_BYTES, NDJSON, PROTOCOL } from './protocol.ts'
+
+export interface RoutesInit {
+  heartbeatMs: number
+  /** An error that is no user's fault. */
+  onFault?: ((error: ShoalError) => void) | undefined
+}
+
+/** Every method of a Shoal as one route. */
+export class Routes {
+  readonly app = new Hono()
+  readonly #init: RoutesInit
+  readonly #streams = new Set<EventLines>() // BOUNDED by the server's connections
+
+  constructor(shoal: Shoal, init: RoutesInit) {
+    this.#init = init
+    const { app } = this
+    app.use(
+      bodyLimit({
+        maxSize: MAX_BODY_BYTES,
+        onError: c => {
+          const error = new ShoalError('USAGE', `a request of more than ${MAX_BODY_BYTES} bytes is not read`)
+          return c.json(errorMessage(error), 413)
+        }
+      })
+    )
+    app.onError((error, c) => this.#refuse(c, error))
+    app.notFound(c => this.#refuse(c, new ShoalError('NOT_FOUND', `there is no ${c.req.method} ${c.req.path}`)))
+
+    const hello: Hello = { protocol: PROTOCOL, version: VERSION, pid: process.pid }
+    app.get('/v1/hello', c => c.json(hello))
+    app.get('/v1/status', async c => c.json(await shoal.status()))
+    app.get('/v1/peers', async c => c.json(await shoal.peers()))
+    app.get('/v1/shares', async c => c.json(await shoal.shares()))
+    app.get('/v1/transfers', async c => c.json(await shoal.transfers()))
+
+    // a magnet link may be longer than a URL can be
+    app.post('/v1/ls', async c => c.json(await shoal.ls((await bodyOf(c, bodies.ls)).target)))
+    app.post('/v1/unshare', async c => c.json(await shoal.unshare((await bodyOf(c, bodies.unshare)).paths)))
+    app.post('/v1/share', async c => {
+      const { paths, ...options } = await bodyOf(c, bodies.share)
+      return this.#stream(signal => shoal.share(paths, { ...present(options), signal }))
+    })
+    app.post('/v1/search', async c => {
+      const { query, ...options } = await bodyOf(c, bodies.search)
+      return this.#stream(signal => shoal.search(query, { ...present(options), signal }))
+    })
+    app.post('/v1/get', async c => {
+      const { target, ...options } = await bodyOf(c, bodies.get)
+      return this.#stream(signal => shoal.get(target, { ...present(options), signal }))
+    })
+  }
+
+  /** Ends every stream with an error that says why, and waits until the readers have taken it. */
+  async stop(reason: ShoalError): Promise<void> {
+    const open = [...this.#streams]
+    for (const stream of open) stream.stop(reason)
+    await Promise.all(open.map(stream => stream.ended))
+  }
+
+  #stream(start: (signal: AbortSignal) => AsyncIterable<unknown>): Response {
+    const stream = new EventLines({ start, ...this.#init })
+    this.#streams.add(stream)
+    void stream.ended.then(() => this.#streams.delete(stream))
+    return new Response(stream.body, { headers: { 'content-type': NDJSON, 'transfer-encoding': 'chunked' } })
+  }
+
+  #refuse(c: Context, thrown: unknown): Response {
+    const error = asShoalError(thrown)
+    if (error.code === 'INTERNAL') this.#init.onFault?.(error)
+    return c.json(errorMessage(error), statusOf(error.code))
+  }
+}
+
+async function bodyOf<T>(c: Context, schema: z.ZodType<T>): Promise<T> {
+  let body: unknown
+  try {
+    body = await c.req.json()
+  } catch {
+    throw new ShoalError('USAGE', 'the body of the request is not JSON')
+  }
+  return checkBody(schema, body)
+}
+
+/** Without the keys that have no value, which is how optional fields are given to a Shoal. */
+function present<T extends object>(options: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>
+  }
+}
+
+/** For readers that look at the status line; clients of ours look at the code. */
+function statusOf(code: ErrorCode): 400 | 404 | 409 | 500 | 504 {
+  switch (ERRORS[code].exit) {
+    case 1:
+      return 500
+    case 2:
+      return 400
+    case 3:
+      return 404
+    case 4:
+      return 504
+    default:
+      return 409
+  }
+}

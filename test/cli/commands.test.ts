@@ -1,0 +1,290 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { after, afterEach, beforeEach, test } from 'node:test'
+import type { SearchEvent } from '../../src/api.ts'
+import { ERRORS, ShoalError } from '../../src/errors.ts'
+import { readGroupKey } from '../../src/libp2p/group-key.ts'
+import { eventually } from '../../src/testkit/wait.ts'
+import { DONE, FakeShoal, ID, OTHER, PEER, SHARE, STATUS, transfer } from '../daemon/fake-shoal.ts'
+import { records, result, running, SEARCHED, shoal } from './terminal.ts'
+
+const folder = realpathSync(mkdtempSync(join(tmpdir(), 'shoal-commands-')))
+after(() => rmSync(folder, { recursive: true }))
+
+let home: string
+let fake: FakeShoal
+let server: { close(): Promise<void> }
+let homes = 0
+
+beforeEach(async () => {
+  home = join(folder, `home${homes++}`)
+  mkdirSync(home)
+  fake = new FakeShoal()
+  server = await running(home, fake)
+})
+afterEach(() => server.close())
+
+test('search: results with number, size, holders and name, and what it took', async () => {
+  fake.searchEvents = [result(1, ['a']), result(2, ['a'], { mine: true }), result(1, ['a', 'b']), SEARCHED]
+  const ran = await shoal(['search', 'old', 'film', '--home', home, '--limit', '5', '--timeout', '2.5', '--ttl', '3'])
+  assert.deepEqual(fake.asked, [['search', 'old film', { limit: 5, timeoutMs: 2_500, ttl: 3 }]])
+  assert.deepEqual(ran, {
+    code: 0,
+    out:
+      '  1     1.5 MB  2 peers   film 1.mkv\n' +
+      '  2     3.0 MB  1 peer    film 2.mkv  (you have it)\n' +
+      '2 results: asked 3 peers, 7 messages, 1.23 s\n',
+    err: ''
+  })
+})
+
+test('search: results are printed while the search goes on, late holders at its end', async () => {
+  fake.searchEvents = [result(1, ['a'])]
+  fake.endless = true
+  const interrupt = new AbortController()
+  let printed = ''
+  const ran = shoal(['search', 'film', '--home', home], {
+    interrupted: interrupt.signal,
+    onOutput: out => {
+      printed = out
+    }
+  })
+  await eventually('the first result', () => printed.includes('film 1.mkv'))
+  interrupt.abort()
+  assert.equal((await ran).code, 7)
+  await eventually('the search is stopped', () => fake.stopped === 1)
+
+  const later = new FakeShoal()
+  later.search = async function* () {
+    yield result(1, ['a'])
+    await eventually('it is printed', () => printed.includes('film 1.mkv'))
+    yield result(1, ['a', 'b', 'c'])
+    yield { ...SEARCHED, results: 1 } as SearchEvent
+  }
+  printed = ''
+  await server.close()
+  server = await running(home, later)
+  const { out } = await shoal(['search', 'film', '--home', home], {
+    onOutput: text => {
+      printed = text
+    }
+  })
+  assert.match(out, /1 peer {4}film 1\.mkv\nmore peers turned out to hold 1 \(3\)\n1 result: asked/)
+})
+
+test('search: nothing found comes with the reason', async () => {
+  const hint = 'No peer is in reach. Start `shoal up` on another machine.'
+  fake.searchEvents = [{ type: 'done', results: 0, peersAsked: 0, messages: 1, elapsedMs: 0, hint }]
+  const ran = await shoal(['search', 'film', '--home', home])
+  assert.deepEqual(ran, { code: 0, out: `0 results: asked 0 peers, 1 message, 0.00 s\n${hint}\n`, err: '' })
+})
+
+test('get: the place, what each source gave, the rate', async () => {
+  fake.getEvents = [
+    { type: 'progress', transfer: transfer() },
+    { type: 'liar', peerId: OTHER, reason: 'wrong block' },
+    DONE
+  ]
+  const ran = await shoal(['get', '3', '--home', home, '--out', 'downloads', '--file', 'a', '--file', 'b/c'])
+  assert.deepEqual(fake.asked, [['get', '3', { out: resolve('downloads'), files: ['a', 'b/c'] }]])
+  assert.deepEqual(ran, {
+    code: 0,
+    out: '/out/a.mkv\n  2.0 MB from …UJcyWG1aoDd2p\n  1.0 MB from …vnc6iDEp\n  3.0 MB in 3.00 s: 1.0 MB/s\n'.replace(
+      'UJcyWG1aoDd2p',
+      OTHER.slice(-8)
+    ),
+    err: `…${OTHER.slice(-8)} sent wrong bytes and was dropped: wrong block\n`
+  })
+})
+
+test('get: a terminal shows progress on one line and loses it before anything else is printed', async () => {
+  fake.getEvents = [{ type: 'progress', transfer: transfer() }, DONE]
+  const ran = await shoal(['get', '3', '--home', home], { isTTY: true, env: { NO_COLOR: '1' } })
+  assert.match(ran.err, /^\ra\.mkv {2}\[#+-+\] {3}50 % {2}1\.5 MB of 3\.0 MB {2}1\.0 MB\/s {2}2 s left {2}1 source/)
+  assert.ok(ran.err.endsWith('\x1b[K\r\x1b[K'))
+  assert.ok(!ran.out.includes('\x1b'))
+
+  fake.getEvents = [{ type: 'progress', transfer: transfer() }]
+  fake.failure = new ShoalError('DISK_FULL', 'the disk is full')
+  const failed = await shoal(['get', '3', '--home', home], { isTTY: true, env: { NO_COLOR: '1' } })
+  assert.match(failed.err.replaceAll('\x1b[K', '|'), /1 source\|\r\|shoal: the disk is full\n/)
+  fake.failure = undefined
+  fake.searchEvents = [SEARCHED]
+  const words = await shoal(['search', '--home', home, '--', '--json'])
+  assert.match(words.out, /^2 results/, '--json after -- is a word')
+})
+
+test('get: Ctrl-C pauses, says how to go on, and exits with 7', async () => {
+  fake.getEvents = [{ type: 'progress', transfer: transfer() }]
+  fake.endless = true
+  const interrupt = new AbortController()
+  const running = shoal(['get', '3', '--home', home, '--json'], {
+    interrupted: interrupt.signal,
+    onOutput: out => {
+      if (out.includes('progress')) interrupt.abort()
+    }
+  })
+  const ran = await running
+  assert.equal(ran.code, 7)
+  const [error] = records(ran.err)
+  assert.equal(error?.code, 'INTERRUPTED')
+  assert.equal(error?.message, 'a.mkv is paused: 1.5 MB of 3.0 MB are here')
+  assert.match(String(error?.next), /same command again/)
+  await eventually('the transfer is paused', () => fake.stopped === 1)
+})
+
+test('get: one target that fails does not keep the others, and shows in the exit code', async () => {
+  let calls = 0
+  const { get } = fake
+  fake.get = (target, options) => {
+    fake.failure = ++calls === 1 ? new ShoalError('NOT_FOUND', 'nobody has it') : undefined
+    if (calls === 1) fake.getEvents = []
+    else fake.getEvents = [DONE]
+    return get.call(fake, target, options)
+  }
+  const ran = await shoal(['get', '1', '2', '--home', home])
+  assert.equal(ran.code, 3)
+  assert.match(ran.err, /^shoal: nobody has it\n/)
+  assert.match(ran.out, /^\/out\/a\.mkv\n/)
+})
+
+test('get and ls: what can only be a mistake is said before any peer is asked', async () => {
+  for (const command of ['get', 'ls']) {
+    const ran = await shoal([command, 'holiday film', '--home', home])
+    assert.equal(ran.code, 2)
+    assert.match(ran.err, /"holiday film" is no result number.*shoal search/)
+  }
+  assert.deepEqual(fake.asked, [])
+})
+
+test('ls: what a target contains', async () => {
+  const ran = await shoal(['ls', ID, '--home', home])
+  assert.deepEqual(fake.asked, [['ls', ID]])
+  assert.equal(
+    ran.out,
+    [
+      'films: 2 files, 3.5 MB',
+      `infohash  ${ID}`,
+      `magnet    ${SHARE.magnet}`,
+      '',
+      '    SIZE  NAME',
+      '  3.0 MB  films/a.mkv',
+      '500.0 kB  films/b.srt',
+      ''
+    ].join('\n')
+  )
+})
+
+test('share, shares, unshare: absolute paths go to the peer, and what strangers see is listed', async () => {
+  const shared = await shoal(['share', 'films', '--hidden', '--home', home])
+  assert.equal(shared.out, `films: 2 files, 3.5 MB (1 left out: hidden, secret or ignored)\n  ${SHARE.magnet}\n`)
+  writeFileSync(join(folder, 'real'), '')
+  symlinkSync(join(folder, 'real'), join(folder, `link${homes}`))
+  const unshared = await shoal(['unshare', join(folder, `link${homes}`), 'films', '--home', home])
+  assert.equal(unshared.out, `no longer shared: ${join(folder, 'real')}\nno longer shared: films\n`)
+  assert.deepEqual(fake.asked, [
+    ['share', [resolve('films')], { hidden: true }],
+    ['unshare', [join(folder, 'real'), 'films']]
+  ])
+
+  const listed = await shoal(['shares', '--files', '--magnets', '--home', home])
+  assert.equal(
+    listed.out,
+    [
+      'FILES    SIZE  LEFT OUT  NAME   PATH',
+      '    2  3.5 MB         1  films  /data/films',
+      '',
+      'films',
+      SHARE.magnet,
+      '',
+      'Strangers see 2 files:',
+      '  3.0 MB  films/a.mkv',
+      '500.0 kB  films/b.srt',
+      ''
+    ].join('\n')
+  )
+  fake.shareList = []
+  assert.match((await shoal(['shares', '--home', home])).out, /^Nothing is shared.*shoal share PATH\n$/)
+})
+
+test('share: a file that cannot be shared is named', async () => {
+  fake.shareEvents = [
+    { type: 'scanned', path: '/data/films', files: 2, bytes: 5, skipped: 0 },
+    { type: 'problem', path: '/data/films/x', code: 'PERMISSION', message: 'no right to read' },
+    { type: 'shared', share: SHARE }
+  ]
+  const ran = await shoal(['share', '/data/films', '--home', home])
+  assert.equal(ran.code, 0)
+  assert.equal(ran.err, 'not shared: /data/films/x: no right to read\n')
+})
+
+test('peers: a table, and what to do when there are none', async () => {
+  const none = await shoal(['peers', '--home', home])
+  assert.equal(none.out, `No other peer is connected.\n  ${ERRORS.NO_PEERS.next}\n`)
+  const peer = {
+    peerId: OTHER,
+    address: `/ip4/192.168.1.9/tcp/4001/p2p/${OTHER}`,
+    direction: 'inbound',
+    foundBy: 'mdns',
+    neighbour: true,
+    connectedForMs: 65_000,
+    down: 1_000,
+    up: 0
+  } as const
+  fake.peerList = [peer, { ...peer, peerId: PEER, neighbour: false, penalties: [{ reason: 'wrong block', count: 2 }] }]
+  assert.deepEqual((await shoal(['peers', '--home', home])).out.split('\n'), [
+    'PEER       ROLE       FOUND BY        FOR    DOWN   UP  ADDRESS                    DISTRUSTED FOR',
+    `…${OTHER.slice(-8)}  neighbour  mdns      1 min 5 s  1.0 kB  0 B  /ip4/192.168.1.9/tcp/4001`,
+    `…${PEER.slice(-8)}  connected  mdns      1 min 5 s  1.0 kB  0 B  /ip4/192.168.1.9/tcp/4001  wrong block (2)`,
+    ''
+  ])
+})
+
+test('status: all about the peer, and each problem with what to do', async () => {
+  fake.current = {
+    ...STATUS,
+    startedAt: Date.now() - 7_500_000,
+    discovery: [
+      { name: 'eth0', working: true },
+      { name: 'wlan0', working: false, problem: 'port in use' }
+    ],
+    problems: [{ code: 'NO_PEERS', message: 'Nobody is in reach.', next: 'Start another.' }]
+  }
+  fake.transferList = [transfer()]
+  const { out, code } = await shoal(['status', '--home', home])
+  assert.equal(code, 0)
+  assert.deepEqual(out.split('\n'), [
+    'shoal      0.1.0, process 4711, for 2 h 5 min',
+    `peer       ${PEER}`,
+    'home       /home/u/.local/share/shoal',
+    `reachable  /ip4/192.168.1.5/tcp/4001/p2p/${PEER}`,
+    'finds by   eth0, wlan0 does not work: port in use',
+    'open to    everybody on this network',
+    'peers      3 connected, 2 of them neighbours, 12 known',
+    'shared     3 files, 3.5 MB',
+    'transfers  1 active, 0 paused',
+    'down       1.0 MB/s, 5.0 MB in all',
+    'up         0 B/s, 20 B in all',
+    '  a.mkv   50 %  1.5 MB of 3.0 MB  1.0 MB/s  2 s left  1 source',
+    '',
+    'problem: Nobody is in reach.',
+    '  Start another.',
+    ''
+  ])
+})
+
+test('group new: a key that only its owner can read, never one over another, never printed', async () => {
+  const file = join(folder, `group${homes}.key`)
+  const ran = await shoal(['group', 'new', file])
+  assert.equal(ran.code, 0)
+  assert.equal(statSync(file).mode & 0o777, 0o600)
+  const key = await readGroupKey(file)
+  assert.ok(!ran.out.includes(new TextDecoder().decode(key).slice(-64)))
+  assert.match(ran.out, new RegExp(`shoal up --group ${file}`))
+  const again = await shoal(['group', 'new', file])
+  assert.equal(again.code, 13)
+  assert.deepEqual(await readGroupKey(file), key)
+  assert.equal((await shoal(['group', 'new', join(folder, 'no', 'key')])).code, 10)
+})

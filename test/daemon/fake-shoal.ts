@@ -1,0 +1,169 @@
+import type {
+  GetEvent,
+  GetOptions,
+  Listing,
+  PeerStatus,
+  SearchEvent,
+  SearchOptions,
+  Share,
+  ShareEvent,
+  ShareOptions,
+  Shoal,
+  Status,
+  TransferStatus
+} from '../../src/api.ts'
+import { ShoalError } from '../../src/errors.ts'
+import { EventStream } from '../../src/event-stream.ts'
+
+export const ID = 'ab'.repeat(32)
+export const PEER = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'
+export const OTHER = '12D3KooWNvSZnPi3RrhrTwEY4LuuBeB6K6facKUCJcyWG1aoDd2p'
+
+export const STATUS: Status = {
+  version: '0.1.0',
+  peerId: PEER,
+  pid: 4711,
+  home: '/home/u/.local/share/shoal',
+  startedAt: 0,
+  addresses: [`/ip4/192.168.1.5/tcp/4001/p2p/${PEER}`],
+  privateGroup: false,
+  discovery: [{ name: 'eth0', working: true }],
+  peers: { connected: 3, known: 12, neighbours: 2 },
+  shared: { files: 3, bytes: 3_500_000, hashing: 0 },
+  transfers: { active: 1, paused: 0 },
+  rates: { down: 1_000_000, up: 0 },
+  totals: { down: 5_000_000, up: 20 },
+  problems: []
+}
+
+export const SHARE: Share = {
+  path: '/data/films',
+  name: 'films',
+  files: 2,
+  bytes: 3_500_000,
+  infohash: ID,
+  magnet: `magnet:?xt=urn:btmh:1220${ID}&dn=films`,
+  addedAt: 0,
+  skipped: 1,
+  entries: [
+    { path: 'films/a.mkv', size: 3_000_000, id: ID },
+    { path: 'films/b.srt', size: 500_000, id: ID }
+  ]
+}
+
+export function transfer(change: Partial<TransferStatus> = {}): TransferStatus {
+  return {
+    id: ID,
+    name: 'a.mkv',
+    path: '/out/a.mkv',
+    state: 'fetching',
+    size: 3_000_000,
+    bytesDone: 1_500_000,
+    rate: 1_000_000,
+    etaMs: 1_500,
+    sources: [{ peerId: OTHER, bytes: 1_500_000, rate: 1_000_000 }],
+    ...change
+  }
+}
+
+export const DONE: GetEvent = {
+  type: 'done',
+  transfer: transfer({
+    state: 'done',
+    bytesDone: 3_000_000,
+    sources: [
+      { peerId: OTHER, bytes: 2_000_000, rate: 0 },
+      { peerId: PEER, bytes: 1_000_000, rate: 0 }
+    ]
+  }),
+  bytesFetched: 3_000_000,
+  bytesWasted: 0,
+  elapsedMs: 3_000
+}
+
+/** A peer that does what a test tells it, and remembers what it was asked. */
+export class FakeShoal implements Shoal {
+  readonly asked: unknown[][] = []
+  /** Streams that were ended by whoever read them. */
+  stopped = 0
+  closed = 0
+  current: Status = structuredClone(STATUS)
+  peerList: PeerStatus[] = []
+  shareList: Share[] = [SHARE]
+  transferList: TransferStatus[] = []
+  listing: Listing = { name: 'films', infohash: ID, size: 3_500_000, files: SHARE.entries ?? [], magnet: SHARE.magnet }
+  /** Events of the next streams; without an end the stream stays open. */
+  shareEvents: ShareEvent[] = [{ type: 'shared', share: SHARE }]
+  searchEvents: SearchEvent[] = []
+  getEvents: GetEvent[] = [DONE]
+  endless = false
+  failure: ShoalError | undefined
+  readonly #streams: { fail(error: unknown): void }[] = []
+
+  async status(): Promise<Status> {
+    this.#ask('status')
+    return structuredClone(this.current)
+  }
+
+  async peers(): Promise<PeerStatus[]> {
+    this.#ask('peers')
+    return this.peerList
+  }
+
+  async shares(): Promise<Share[]> {
+    this.#ask('shares')
+    return this.shareList
+  }
+
+  async transfers(): Promise<TransferStatus[]> {
+    this.#ask('transfers')
+    return this.transferList
+  }
+
+  async ls(target: string): Promise<Listing> {
+    this.#ask('ls', target)
+    return this.listing
+  }
+
+  async unshare(paths: string[]): Promise<string[]> {
+    this.#ask('unshare', paths)
+    return paths
+  }
+
+  share(paths: string[], { signal, ...options }: ShareOptions = {}): AsyncIterable<ShareEvent> {
+    return this.#stream(['share', paths, options], this.shareEvents, signal)
+  }
+
+  search(query: string, { signal, ...options }: SearchOptions = {}): AsyncIterable<SearchEvent> {
+    return this.#stream(['search', query, options], this.searchEvents, signal)
+  }
+
+  get(target: string, { signal, ...options }: GetOptions = {}): AsyncIterable<GetEvent> {
+    return this.#stream(['get', target, options], this.getEvents, signal)
+  }
+
+  async close(): Promise<void> {
+    this.closed++
+    for (const stream of this.#streams) stream.fail(new ShoalError('INTERRUPTED', 'the node stops'))
+  }
+
+  #ask(...what: unknown[]): void {
+    this.asked.push(what)
+    if (this.failure !== undefined) throw this.failure
+  }
+
+  #stream<T>(asked: unknown[], events: T[], signal: AbortSignal | undefined): EventStream<T> {
+    this.asked.push(asked)
+    const stream = new EventStream<T>({
+      onStop: () => {
+        this.stopped++
+      },
+      ...(signal === undefined ? {} : { signal })
+    })
+    for (const event of events) stream.push(event)
+    if (this.failure !== undefined) stream.fail(this.failure)
+    else if (!this.endless) stream.end()
+    this.#streams.push(stream)
+    return stream
+  }
+}
