@@ -1,0 +1,66 @@
+import type { Startable } from '@libp2p/interface'
+import type { Peer } from '../core/peer.ts'
+import type { Rng } from '../core/rng.ts'
+import { type ContactBook, contactPeers } from '../libp2p/contacts.ts'
+import { Driver, type DriverComponents, type DriverStats } from '../libp2p/driver.ts'
+import { peerFromId } from '../libp2p/peer-ids.ts'
+import { type SearchConfig, searchLimits } from './config.ts'
+import { checkQuery, type Hit, type Query, type SearchMessage, searchCodec } from './messages.ts'
+import { Search, type SearchCommand, type SearchEvent } from './search.ts'
+
+export const SEARCH_PROTOCOL = '/shoal/search/1.0.0'
+
+export interface SearchServiceInit {
+  contacts: ContactBook
+  rng: Rng
+  /** What this node shares; called for strangers, within the message's turn. */
+  lookup(query: Query, limit: number): readonly Hit[]
+  config?: Partial<SearchConfig>
+  onEvent(event: SearchEvent): void
+  onPenalty(peer: Peer, reason: string): void
+}
+
+/** The search machine as a libp2p service. Its neighbours are fed to it by command. */
+export class SearchService implements Startable {
+  readonly [Symbol.toStringTag] = '@shoal/search'
+  readonly #driver: Driver<SearchCommand, SearchMessage, SearchEvent>
+
+  constructor(components: DriverComponents, init: SearchServiceInit) {
+    this.#driver = new Driver(components, {
+      protocol: SEARCH_PROTOCOL,
+      machine: new Search({
+        self: peerFromId(components.peerId),
+        rng: init.rng,
+        lookup: (query, limit) => init.lookup(query, limit),
+        config: init.config
+      }),
+      codec: searchCodec(contactPeers(init.contacts)),
+      limits: { maxFrameBytes: searchLimits.maxMessageBytes },
+      contacts: init.contacts,
+      onEvent: event => init.onEvent(event),
+      onPenalty: (peer, reason) => init.onPenalty(peer, reason)
+    })
+  }
+
+  get stats(): DriverStats {
+    return this.#driver.stats
+  }
+
+  async start(): Promise<void> {
+    await this.#driver.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.#driver.stop()
+  }
+
+  /** @throws RangeError on a query that no message can hold */
+  command(command: SearchCommand): void {
+    if (command.type === 'search') checkQuery(command.query)
+    this.#driver.command(command)
+  }
+}
+
+export function searchService(init: SearchServiceInit): (components: DriverComponents) => SearchService {
+  return components => new SearchService(components, init)
+}
