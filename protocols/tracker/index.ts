@@ -1,0 +1,3 @@
+export * from './config.ts'
+export * from './messages.ts'
+export * from './tracker.ts'
