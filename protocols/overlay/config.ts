@@ -18,8 +18,13 @@ export interface OverlayConfig {
   /** How soon the active view is looked after again while it is not full; doubles while nobody is found. */
   repairMs: number
   repairLastMs: number
-  /** A neighbour that says nothing for so long is asked, and dropped when it says nothing to that either. */
+  /** A neighbour that says nothing for so long is asked, and dropped when it says nothing for as long again. */
   silenceMs: number
+  /**
+   * How long a neighbour that took another's place is the first to give it up again, and the time in which only
+   * `maxForced` others can be made to go. Ours, against capture.
+   */
+  settleMs: number
 }
 
 export const overlayConfig: OverlayConfig = {
@@ -33,7 +38,8 @@ export const overlayConfig: OverlayConfig = {
   requestTimeoutMs: 5_000,
   repairMs: 250,
   repairLastMs: 10_000,
-  silenceMs: 30_000
+  silenceMs: 30_000,
+  settleMs: 300_000
 }
 
 /** What a stranger can make this node do or hold. */
@@ -43,12 +49,44 @@ export const overlayLimits = {
   maxWalk: 8,
   /** Neighbour requests under way at once. */
   maxRequests: 4,
-  /** Joins, requests and shuffles of one peer: beyond it they are ignored. */
-  perPeer: { rate: 2, burst: 20 },
-  /** Joins and walks of all peers together. */
+  /** Joins, neighbour requests and questions whether we are there, of one peer: beyond it that peer is penalised. */
+  requests: { rate: 2, burst: 20 },
+  /** Newcomers that one neighbour passes on. What is passed on for others is dropped beyond the limit, no more. */
+  walks: { rate: 10, burst: 100 },
+  /** Shuffles that one neighbour passes on or begins. */
+  shuffles: { rate: 2, burst: 20 },
+  /** Joins and walks of all peers together: dropped beyond it. */
   joins: { rate: 50, burst: 200 },
-  /** Peers that rates are kept of. */
+  /** Peers that each kind of rate is kept of. */
   maxRates: 256,
   /** Connected peers that are remembered as a last resort. */
   maxConnected: 512
+}
+
+/** How many settled neighbours others can push out within `settleMs`. */
+export function maxForced(config: OverlayConfig): number {
+  return Math.max(1, Math.floor(config.activeSize / 2))
+}
+
+/** Most entries of the passive view that one neighbour told. */
+export function maxFromOneSource(config: OverlayConfig): number {
+  return Math.max(1, Math.ceil(config.passiveSize / 3))
+}
+
+/** @throws RangeError when other peers could not read our messages, or a view has no place */
+export function checkOverlayConfig(config: OverlayConfig): OverlayConfig {
+  const { activeSize, passiveSize, activeWalk, passiveWalk, shuffleActive, shufflePassive, settleMs } = config
+  for (const [name, size] of Object.entries({ activeSize, passiveSize })) {
+    if (!(Number.isInteger(size) && size >= 1)) throw new RangeError(`${name} ${size} is no whole number from 1 on`)
+  }
+  for (const [name, walk] of Object.entries({ activeWalk, passiveWalk })) {
+    if (!(Number.isInteger(walk) && walk >= 0 && walk <= overlayLimits.maxWalk)) {
+      throw new RangeError(`${name} ${walk} is not in 0..${overlayLimits.maxWalk}`)
+    }
+  }
+  if (!(shuffleActive + shufflePassive <= overlayLimits.maxPeersInMessage)) {
+    throw new RangeError(`a shuffle names at most ${overlayLimits.maxPeersInMessage} peers`)
+  }
+  if (!(settleMs > 0)) throw new RangeError(`settleMs ${settleMs} is not above 0`)
+  return config
 }

@@ -12,7 +12,7 @@ export type OverlayMessage =
   /** Be my neighbour. `urgent` when the sender has none: it may not be refused. */
   | { readonly type: 'neighbour'; readonly urgent: boolean }
   | { readonly type: 'neighbourReply'; readonly accepted: boolean }
-  /** We are no longer neighbours. `leaving`: do not remember me either. */
+  /** We are not, or no longer, neighbours. `leaving`: do not remember me either. */
   | { readonly type: 'disconnect'; readonly leaving: boolean }
   | { readonly type: 'shuffle'; readonly origin: Peer; readonly walk: number; readonly peers: readonly Peer[] }
   | { readonly type: 'shuffleReply'; readonly peers: readonly Peer[] }
@@ -33,6 +33,10 @@ const TYPES = [
 /** One byte of type, then the fields in the order of the README. */
 export function overlayCodec(peers: PeerCodec): Codec<OverlayMessage> {
   const writePeer = (writer: ByteWriter, peer: Peer): void => peers.write(writer, peer)
+  const writePeers = (writer: ByteWriter, list: readonly Peer[]): void => {
+    if (list.length > overlayLimits.maxPeersInMessage) throw new RangeError(`a message with ${list.length} peers`)
+    writer.list(list, writePeer)
+  }
   const readPeer = (reader: ByteReader): Peer => peers.read(reader)
   return {
     encode(message) {
@@ -55,10 +59,11 @@ export function overlayCodec(peers: PeerCodec): Codec<OverlayMessage> {
           break
         case 'shuffle':
           writePeer(writer, message.origin)
-          writer.u8(message.walk).list(message.peers, writePeer)
+          writer.u8(message.walk)
+          writePeers(writer, message.peers)
           break
         case 'shuffleReply':
-          writer.list(message.peers, writePeer)
+          writePeers(writer, message.peers)
           break
         case 'alive':
           writer.u8(Number(message.answer))

@@ -3,12 +3,13 @@ import type { Input, Machine, Output } from '../core/machine.ts'
 import type { Peer } from '../core/peer.ts'
 import type { Rng } from '../core/rng.ts'
 import { TokenBucket } from '../core/token-bucket.ts'
-import { type OverlayConfig, overlayConfig, overlayLimits } from './config.ts'
+import { checkOverlayConfig, type OverlayConfig, overlayConfig, overlayLimits } from './config.ts'
 import type { OverlayMessage } from './messages.ts'
+import { PeerRates } from './rates.ts'
 import { Views } from './views.ts'
 
 export type OverlayCommand =
-  /** Enter the overlay through a peer that is in it. Peers that connect are tried anyway. */
+  /** Enter the overlay through a peer that is in it. Peers that connect are tried anyway. Undoes `leave`. */
   | { readonly type: 'join'; readonly contact: Peer }
   /** Say goodbye to all neighbours and take no new ones. */
   | { readonly type: 'leave' }
@@ -19,6 +20,19 @@ export type OverlayEvent =
 
 type Out = Output<OverlayMessage, OverlayEvent>
 
+interface Request {
+  /** When it is given up. */
+  untilMs: number
+  /** Who goes when the view is full by the time of the answer: nobody, whoever may be pushed out, or just anybody. */
+  evicts: 'nobody' | 'pushed' | 'anybody'
+}
+
+/**
+ * How an island is told from an overlay: one shuffle visits `activeWalk` peers, so that in the time of `shuffles` of
+ * ours each of ten peers sees those of every other one (missed with e^-8), and `fewStrangers` are seen in a larger one.
+ */
+const ISLAND = { shuffles: 12, fewStrangers: 5 }
+
 /**
  * Random neighbour lists (HyParView): a small active view of symmetric links that is the random graph, and a larger
  * passive view, renewed by shuffles, to mend the active one from. See README.md for the rules.
@@ -28,27 +42,33 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
   readonly #config: OverlayConfig
   readonly #rng: Rng
   readonly #views: Views
-  /** Neighbour requests of ours, and when each is given up. BOUNDED by maxRequests, and answers free them. */
-  readonly #requests = new Map<Peer, number>()
-  /** When each neighbour last said anything. BOUNDED by the active view. */
-  readonly #heard = new Map<Peer, number>()
+  /** Neighbour requests of ours, the oldest first. BOUNDED by maxRequests. */
+  readonly #requests = new Map<Peer, Request>()
   /** Peers with a connection to us: the last resort. */
   readonly #connected = new BoundedMap<Peer, true>(overlayLimits.maxConnected)
-  readonly #rates = new BoundedMap<Peer, TokenBucket>(overlayLimits.maxRates)
+  readonly #requestRates = new PeerRates(overlayLimits.requests)
+  readonly #walkRates = new PeerRates(overlayLimits.walks)
+  readonly #shuffleRates = new PeerRates(overlayLimits.shuffles)
   readonly #joins = new TokenBucket(overlayLimits.joins)
-  #shuffled: Peer[] = [] // BOUNDED by a shuffle
+  /** What our last shuffle sent away, until it is answered. BOUNDED by a shuffle. */
+  #shuffled: Peer[] | undefined
+  /** Whose shuffles came by of late that are no neighbours. BOUNDED by ISLAND.fewStrangers. */
+  readonly #strangers = new Set<Peer>()
+  #shufflesUntilLook = ISLAND.shuffles
   #out: Out[] = []
   #now = 0
   #leaving = false
   #nextShuffle: number | undefined
   #nextRepair: number | undefined
+  #lastRepair = Number.NEGATIVE_INFINITY
   #repairWait: number
 
+  /** @throws RangeError on numbers that do not fit together */
   constructor(init: { self: Peer; rng: Rng; config?: Partial<OverlayConfig> }) {
     this.#self = init.self
     this.#rng = init.rng
-    this.#config = { ...overlayConfig, ...init.config }
-    this.#views = new Views({ self: init.self, passiveSize: this.#config.passiveSize, rng: init.rng })
+    this.#config = checkOverlayConfig({ ...overlayConfig, ...init.config })
+    this.#views = new Views({ self: init.self, config: this.#config, rng: init.rng })
     this.#repairWait = this.#config.repairMs
   }
 
@@ -59,9 +79,7 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
         this.#onMessage(input.from, input.message)
         break
       case 'peerUp':
-        this.#connected.set(input.peer, true)
-        this.#views.addPassive(input.peer)
-        this.#repairSoon()
+        this.#onPeerUp(input.peer)
         break
       case 'peerDown':
         this.#onPeerDown(input.peer)
@@ -70,14 +88,10 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
         this.#onTick()
         break
       case 'join':
-        if (input.contact !== this.#self) {
-          this.#views.addPassive(input.contact)
-          this.#send(input.contact, { type: 'join' })
-          this.#repairSoon()
-        }
+        this.#join(input.contact)
         break
       case 'leave':
-        this.#onLeave()
+        this.#leave()
         break
     }
     const out = this.#out
@@ -86,26 +100,31 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
   }
 
   nextTick(): number | undefined {
-    let next = Math.min(this.#nextShuffle ?? Number.POSITIVE_INFINITY, this.#nextRepair ?? Number.POSITIVE_INFINITY)
-    for (const at of this.#requests.values()) next = Math.min(next, at)
-    return next === Number.POSITIVE_INFINITY ? undefined : next
+    let next = this.#nextShuffle
+    if (this.#nextRepair !== undefined && (next === undefined || this.#nextRepair < next)) next = this.#nextRepair
+    if (this.#requests.size > 0) {
+      // all wait equally long, so the oldest is due first
+      const { untilMs } = this.#requests.values().next().value as Request
+      if (next === undefined || untilMs < next) next = untilMs
+    }
+    return next
   }
 
   /** The present lists, for tests and for people. */
   views(): { active: Peer[]; passive: Peer[] } {
-    return { active: [...this.#views.active], passive: [...this.#views.passive] }
+    return { active: [...this.#views.active.keys()], passive: [...this.#views.passive.keys()] }
   }
 
   #onMessage(from: Peer, message: OverlayMessage): void {
     if (from === this.#self) return
-    if (this.#views.active.has(from)) this.#heard.set(from, this.#now)
+    // answers are no sign of a link
+    if (message.type !== 'shuffleReply' && message.type !== 'neighbourReply') this.#views.heard(from, this.#now)
     switch (message.type) {
       case 'join':
         if (this.#allows(from) && this.#joins.take(this.#now)) this.#onJoin(from)
         return
       case 'forwardJoin':
-        // only neighbours walk with somebody: a stranger cannot make us dial
-        if (this.#views.active.has(from) && this.#joins.take(this.#now)) {
+        if (this.#isNeighbour(from) && this.#walkRates.take(from, this.#now) && this.#joins.take(this.#now)) {
           this.#onForwardJoin(from, message.newcomer, message.walk)
         }
         return
@@ -119,116 +138,140 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
         this.#onDisconnect(from, message.leaving)
         return
       case 'shuffle':
-        if (this.#allows(from)) this.#onShuffle(from, message)
+        if (this.#isNeighbour(from) && this.#shuffleRates.take(from, this.#now)) this.#onShuffle(from, message)
         return
       case 'shuffleReply':
-        this.#integrate(message.peers)
+        this.#onShuffleReply(from, message.peers)
         return
       case 'alive':
-        if (!message.answer) {
-          // a link that only one side knows of is no link
-          if (this.#views.active.has(from)) this.#send(from, { type: 'alive', answer: true })
-          else this.#send(from, { type: 'disconnect', leaving: false })
+        if (!message.answer && this.#allows(from) && this.#isNeighbour(from)) {
+          this.#send(from, { type: 'alive', answer: true })
         }
         return
     }
   }
 
   #onJoin(newcomer: Peer): void {
-    if (this.#leaving) return
-    for (const neighbour of this.#views.active) {
-      if (neighbour !== newcomer) {
-        this.#send(neighbour, { type: 'forwardJoin', newcomer, walk: this.#config.activeWalk })
-      }
+    if (this.#leaving) {
+      this.#send(newcomer, { type: 'neighbourReply', accepted: false })
+      return
     }
-    this.#accept(newcomer)
-    this.#send(newcomer, { type: 'neighbourReply', accepted: true })
+    const walk: OverlayMessage = { type: 'forwardJoin', newcomer, walk: this.#config.activeWalk }
+    for (const neighbour of this.#views.active.keys()) {
+      if (neighbour !== newcomer) this.#send(neighbour, walk)
+    }
+    this.#send(newcomer, { type: 'neighbourReply', accepted: this.#accept(newcomer) })
   }
 
   #onForwardJoin(from: Peer, newcomer: Peer, walk: number): void {
-    if (newcomer === this.#self || this.#views.active.has(newcomer)) return
-    if (walk === 0 || this.#views.active.size <= 1) {
-      this.#request(newcomer, false)
+    if (newcomer === this.#self || this.#leaving) return
+    const { active, passive } = this.#views
+    const next = walk === 0 ? undefined : this.#views.pickActive(from, newcomer)
+    // whoever knows too few peers to fill its places sits in a small network, where all are to be neighbours
+    const isWanted = this.#config.activeSize - active.size > passive.size
+    if (next === undefined || (isWanted && !active.has(newcomer))) {
+      this.#request(newcomer, { urgent: false, evicts: 'pushed' })
       return
     }
-    if (walk === this.#config.passiveWalk) this.#views.addPassive(newcomer)
-    const next = this.#views.sampleActive(2, from).find(peer => peer !== newcomer)
-    if (next === undefined) this.#request(newcomer, false)
-    else this.#send(next, { type: 'forwardJoin', newcomer, walk: walk - 1 })
+    if (walk === this.#config.passiveWalk) this.#views.addPassive(newcomer, from)
+    this.#send(next, { type: 'forwardJoin', newcomer, walk: walk - 1 })
   }
 
   #onNeighbour(from: Peer, urgent: boolean): void {
-    const accepted =
-      !this.#leaving && (urgent || this.#views.active.has(from) || this.#views.active.size < this.#config.activeSize)
-    if (accepted) this.#accept(from)
-    else this.#views.addPassive(from)
+    const mayAsk = urgent || this.#views.active.has(from) || this.#missing() > 0
+    const accepted = mayAsk && !this.#leaving && this.#accept(from)
+    if (!accepted) this.#views.offerPassive(from)
     this.#send(from, { type: 'neighbourReply', accepted })
   }
 
   #onNeighbourReply(from: Peer, accepted: boolean): void {
-    const asked = this.#requests.delete(from)
-    if (accepted) {
-      // an answer to a join, or to a request that was given up, is as good
-      if (this.#leaving) this.#send(from, { type: 'disconnect', leaving: true })
-      else if (asked || this.#views.passive.has(from) || this.#views.active.has(from)) this.#accept(from)
-      else this.#send(from, { type: 'disconnect', leaving: false })
+    const request = this.#requests.get(from)
+    this.#requests.delete(from)
+    if (accepted && !this.#views.active.has(from)) {
+      // given up, never asked, or filled up since: it must not keep a link that we do not have
+      const isWanted = request !== undefined && !this.#leaving && (request.evicts !== 'nobody' || this.#missing() > 0)
+      if (!isWanted || !this.#accept(from, request.evicts === 'anybody'))
+        this.#send(from, { type: 'disconnect', leaving: this.#leaving })
     }
-    this.#repairSoon()
+    this.#repairIn(this.#repairWait)
   }
 
   #onDisconnect(from: Peer, leaving: boolean): void {
-    this.#drop(from)
-    this.#requests.delete(from)
-    if (leaving) this.#views.removePassive(from)
-    else this.#views.addPassive(from)
+    const was = this.#drop(from)
+    if (leaving) {
+      this.#requests.delete(from)
+      this.#connected.delete(from)
+      this.#views.removePassive(from)
+    } else if (was) this.#views.addPassive(from, from)
   }
 
   #onShuffle(from: Peer, message: Extract<OverlayMessage, { type: 'shuffle' }>): void {
     const { origin, walk, peers } = message
     if (origin === this.#self) return
-    const next = walk > 1 ? this.#views.sampleActive(2, from).find(peer => peer !== origin) : undefined
+    if (this.#strangers.size < ISLAND.fewStrangers && !this.#views.active.has(origin)) this.#strangers.add(origin)
+    const next = walk > 1 ? this.#views.pickActive(from, origin) : undefined
     if (next !== undefined) {
       this.#send(next, { type: 'shuffle', origin, walk: walk - 1, peers })
       return
     }
-    const answer = this.#views.samplePassive(peers.length)
-    this.#send(origin, { type: 'shuffleReply', peers: answer })
-    const expendable = [...answer]
-    for (const peer of [origin, ...peers]) this.#views.addPassive(peer, expendable)
-    this.#repairSoon()
+    // as many as came, with their origin
+    const answer = this.#views.samplePassive(Math.min(peers.length + 1, overlayLimits.maxPeersInMessage), origin)
+    this.#send(origin, { type: 'shuffleReply', peers: [...answer] })
+    this.#views.addPassive(origin, from, answer)
+    for (const peer of peers) this.#views.addPassive(peer, from, answer)
+    this.#repairIn(this.#repairWait)
   }
 
-  #integrate(peers: readonly Peer[]): void {
-    // only what answers a shuffle of ours, and once
-    if (this.#shuffled.length === 0) return
+  #onShuffleReply(from: Peer, peers: readonly Peer[]): void {
     const expendable = this.#shuffled
-    this.#shuffled = []
-    for (const peer of peers.slice(0, overlayLimits.maxPeersInMessage)) this.#views.addPassive(peer, expendable)
-    this.#repairSoon()
+    // only what answers a shuffle of ours, and once
+    if (expendable === undefined) return
+    this.#shuffled = undefined
+    for (const peer of peers.slice(0, expendable.length + 1)) this.#views.addPassive(peer, from, expendable)
+    this.#repairIn(this.#repairWait)
+  }
+
+  #onPeerUp(peer: Peer): void {
+    if (peer === this.#self) return
+    this.#connected.set(peer, true)
+    if (this.#leaving) return
+    this.#views.offerPassive(peer)
+    if (this.#missing() > this.#requests.size && this.#requests.size < overlayLimits.maxRequests) {
+      this.#request(peer, { urgent: this.#views.active.size === 0, evicts: 'nobody' })
+    } else this.#repairSoon()
   }
 
   #onPeerDown(peer: Peer): void {
     this.#connected.delete(peer)
-    this.#requests.delete(peer)
     this.#views.removePassive(peer)
+    if (this.#requests.delete(peer)) this.#repairIn(this.#repairWait)
     this.#drop(peer)
-    this.#repairSoon()
   }
 
-  #onLeave(): void {
+  #join(contact: Peer): void {
+    this.#leaving = false
+    if (contact === this.#self) return
+    this.#views.offerPassive(contact)
+    this.#note(contact, 'anybody')
+    this.#send(contact, { type: 'join' })
+    this.#repairIn(this.#config.repairMs)
+  }
+
+  #leave(): void {
     this.#leaving = true
-    for (const peer of [...this.#views.active]) {
+    for (const peer of [...this.#views.active.keys()]) {
       this.#send(peer, { type: 'disconnect', leaving: true })
       this.#drop(peer)
     }
     this.#nextRepair = undefined
     this.#nextShuffle = undefined
+    this.#shuffled = undefined
     this.#requests.clear()
   }
 
   #onTick(): void {
-    for (const [peer, until] of this.#requests) {
-      if (until > this.#now) continue
+    for (const [peer, { untilMs }] of this.#requests) {
+      if (untilMs > this.#now) continue
       this.#requests.delete(peer)
       this.#views.removePassive(peer)
       this.#repairSoon()
@@ -241,88 +284,134 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
   #shuffle(): void {
     const { shuffleMs, shuffleActive, shufflePassive, activeWalk, silenceMs } = this.#config
     this.#nextShuffle = this.#now + Math.floor(shuffleMs * (0.75 + this.#rng.unit() / 2))
-    for (const peer of [...this.#views.active]) {
-      const silent = this.#now - (this.#heard.get(peer) ?? this.#now)
-      if (silent > 2 * silenceMs) {
+    for (const [peer, { heardMs }] of this.#views.active) {
+      const silentMs = this.#now - heardMs
+      if (silentMs > 2 * silenceMs) {
+        this.#send(peer, { type: 'disconnect', leaving: false })
         this.#drop(peer)
-        this.#repairSoon()
-      } else if (silent > silenceMs) this.#send(peer, { type: 'alive', answer: false })
+      } else if (silentMs > silenceMs) this.#send(peer, { type: 'alive', answer: false })
     }
-    const [to] = this.#views.sampleActive(1)
+    if (--this.#shufflesUntilLook === 0) this.#leaveIsland()
+    const to = this.#views.pickActive()
     if (to === undefined) return
-    const own = this.#views.samplePassive(shufflePassive)
-    const peers = [...this.#views.sampleActive(shuffleActive, to), ...own]
-    this.#shuffled = peers
+    const passive = this.#views.samplePassive(shufflePassive, to)
+    const peers = [...this.#views.sampleActive(shuffleActive, to), ...passive]
+    this.#shuffled = [...peers]
     this.#send(to, { type: 'shuffle', origin: this.#self, walk: activeWalk, peers })
   }
 
-  /** Asks for neighbours while there are too few: from the passive view, and from whoever is connected. */
-  #repair(): void {
-    this.#nextRepair = undefined
-    const { activeSize, repairLastMs } = this.#config
-    const missing = activeSize - this.#views.active.size - this.#requests.size
-    if (this.#leaving || missing <= 0) return
-    const candidates = [...this.#views.passive].filter(peer => !this.#requests.has(peer))
-    const room = Math.min(missing, overlayLimits.maxRequests - this.#requests.size)
-    const chosen = this.#rng.sample(candidates, room)
-    if (chosen.length === 0) {
-      for (const peer of this.#connected.keys()) {
-        if (!this.#views.active.has(peer) && !this.#requests.has(peer)) this.#views.addPassive(peer)
-      }
+  /**
+   * A few peers that have no other neighbours than one another stay so when all their places are taken, or when all
+   * others' are. A crowd of newcomers can end like that. One that sees few shuffles of others, and knows somebody who
+   * is not among those others, joins again through that one.
+   */
+  #leaveIsland(): void {
+    if (this.#strangers.size < ISLAND.fewStrangers) {
+      const outside = this.#candidates().filter(peer => !this.#strangers.has(peer))
+      if (outside.length > 0) this.#join(this.#rng.pick(outside))
     }
-    for (const peer of chosen) this.#request(peer, this.#views.active.size === 0)
-    // a small network has fewer peers than the view has places: ask again, but less and less often
-    this.#nextRepair = this.#now + this.#repairWait
-    this.#repairWait = Math.min(this.#repairWait * 2, repairLastMs)
+    this.#strangers.clear()
+    this.#shufflesUntilLook = ISLAND.shuffles
   }
 
+  /** Asks for neighbours while there are too few. */
+  #repair(): void {
+    this.#nextRepair = undefined
+    if (this.#leaving || this.#missing() <= 0) return
+    this.#lastRepair = this.#now
+    const wanted = Math.min(this.#missing(), overlayLimits.maxRequests) - this.#requests.size
+    if (wanted > 0) {
+      const urgent = this.#views.active.size === 0
+      for (const peer of this.#rng.sample(this.#candidates(), wanted)) this.#request(peer, { urgent, evicts: 'nobody' })
+    }
+    // a small network has fewer peers than the view has places: ask again, but less and less often
+    this.#repairIn(this.#repairWait)
+    this.#repairWait = Math.min(this.#repairWait * 2, this.#config.repairLastMs)
+  }
+
+  /** Whom to ask: the passive view, and else whoever is connected. */
+  #candidates(): Peer[] {
+    const { active, passive } = this.#views
+    const isFree = (peer: Peer): boolean => !active.has(peer) && !this.#requests.has(peer)
+    const known = [...passive.keys()].filter(isFree)
+    return known.length > 0 ? known : [...this.#connected.keys()].filter(isFree)
+  }
+
+  /** There is a place to fill, or somebody new to fill it with. Without any neighbour it is urgent. */
   #repairSoon(): void {
-    if (this.#leaving || this.#views.active.size + this.#requests.size >= this.#config.activeSize) return
-    const at = this.#now + (this.#views.active.size === 0 ? 0 : this.#repairWait)
+    const { repairMs } = this.#config
+    this.#repairWait = repairMs
+    this.#repairIn(this.#views.active.size > 0 ? repairMs : Math.max(0, this.#lastRepair + repairMs - this.#now))
+  }
+
+  #repairIn(waitMs: number): void {
+    if (this.#leaving || this.#missing() <= 0) return
+    const at = this.#now + waitMs
     if (this.#nextRepair === undefined || this.#nextRepair > at) this.#nextRepair = at
   }
 
-  #request(peer: Peer, urgent: boolean): void {
-    if (this.#leaving || peer === this.#self || this.#views.active.has(peer) || this.#requests.has(peer)) return
-    if (this.#requests.size >= overlayLimits.maxRequests) {
-      this.#views.addPassive(peer)
-      return
-    }
-    this.#requests.set(peer, this.#now + this.#config.requestTimeoutMs)
+  #missing(): number {
+    return this.#config.activeSize - this.#views.active.size
+  }
+
+  #request(peer: Peer, { urgent, evicts }: { urgent: boolean; evicts: Request['evicts'] }): void {
+    if (peer === this.#self || this.#views.active.has(peer) || this.#requests.has(peer)) return
+    this.#views.offerPassive(peer)
+    if (this.#requests.size >= overlayLimits.maxRequests) return
+    this.#note(peer, evicts)
     this.#send(peer, { type: 'neighbour', urgent })
   }
 
-  #accept(peer: Peer): void {
-    if (this.#views.active.has(peer)) return
-    while (this.#views.active.size >= this.#config.activeSize) {
-      const [dropped] = this.#views.sampleActive(1) as [Peer]
-      this.#send(dropped, { type: 'disconnect', leaving: false })
-      this.#drop(dropped)
-      this.#views.addPassive(dropped)
+  #note(peer: Peer, evicts: Request['evicts']): void {
+    const [oldest] = this.#requests.keys()
+    // an answer to the one that is forgotten here is declined
+    if (oldest !== undefined && this.#requests.size >= overlayLimits.maxRequests) this.#requests.delete(oldest)
+    this.#requests.delete(peer)
+    this.#requests.set(peer, { untilMs: this.#now + this.#config.requestTimeoutMs, evicts })
+  }
+
+  /** Makes it a neighbour if it is none. In a full view another one goes for it; false when none may be made to. */
+  #accept(peer: Peer, isOurChoice = false): boolean {
+    if (this.#views.active.has(peer)) return true
+    let forcedUntilMs = this.#now
+    if (this.#missing() <= 0) {
+      if (!isOurChoice) forcedUntilMs += this.#config.settleMs
+      const evicted = isOurChoice ? this.#views.pickActive() : this.#views.toEvict(this.#now)
+      if (evicted === undefined) return false
+      this.#send(evicted, { type: 'disconnect', leaving: false })
+      this.#drop(evicted)
+      this.#views.addPassive(evicted, evicted)
     }
     this.#requests.delete(peer)
-    this.#views.addActive(peer)
-    this.#heard.set(peer, this.#now)
-    this.#repairWait = this.#config.repairMs
+    this.#views.addActive(peer, this.#now, forcedUntilMs)
     this.#nextShuffle ??= this.#now + Math.floor(this.#config.shuffleMs * this.#rng.unit())
     this.#out.push({ type: 'event', event: { type: 'neighbourUp', peer } })
-    this.#repairSoon()
+    this.#repairIn(this.#repairWait)
+    return true
   }
 
-  #drop(peer: Peer): void {
-    this.#heard.delete(peer)
-    if (!this.#views.removeActive(peer)) return
+  #drop(peer: Peer): boolean {
+    const neighbour = this.#views.removeActive(peer)
+    if (neighbour === undefined) return false
     this.#out.push({ type: 'event', event: { type: 'neighbourDown', peer } })
-    this.#repairSoon()
+    // whoever sends us away at once is crowded: asking again and again makes it worse
+    if (this.#now - neighbour.sinceMs >= this.#config.repairLastMs) this.#repairSoon()
+    else this.#repairIn(this.#repairWait)
+    return true
   }
 
+  /** Whether a peer may ask for something once more. */
   #allows(peer: Peer): boolean {
-    let bucket = this.#rates.get(peer)
-    if (bucket === undefined) {
-      bucket = new TokenBucket(overlayLimits.perPeer)
-      this.#rates.set(peer, bucket)
-    }
-    return bucket.take(this.#now)
+    if (this.#requestRates.take(peer, this.#now)) return true
+    this.#out.push({ type: 'penalise', peer, reason: `more than ${overlayLimits.requests.rate} requests a second` })
+    return false
+  }
+
+  /** Strangers cannot make us dial. One that takes us for its neighbour learns better: a link has two ends. */
+  #isNeighbour(peer: Peer): boolean {
+    if (this.#views.active.has(peer)) return true
+    this.#send(peer, { type: 'disconnect', leaving: this.#leaving })
+    return false
   }
 
   #send(to: Peer, message: OverlayMessage): void {

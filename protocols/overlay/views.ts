@@ -1,66 +1,139 @@
 import type { Peer } from '../core/peer.ts'
 import type { Rng } from '../core/rng.ts'
+import { TokenBucket } from '../core/token-bucket.ts'
+import { maxForced, maxFromOneSource, type OverlayConfig } from './config.ts'
+
+export interface Neighbour {
+  /** When it became one. */
+  sinceMs: number
+  /** When it last said anything. */
+  heardMs: number
+  /** Until then it counts as one that took another's place. */
+  forcedUntilMs: number
+}
 
 /** The two lists of a node: neighbours, and peers to turn to when one is lost. A peer is in at most one of them. */
 export class Views {
-  readonly #active = new Set<Peer>() // BOUNDED by the overlay's activeSize, one more for an urgent request
-  readonly #passive = new Set<Peer>() // BOUNDED by passiveSize
+  readonly #active = new Map<Peer, Neighbour>() // BOUNDED by activeSize: the overlay evicts before it adds
+  /** With who told us of it, if it was not the peer itself. */
+  readonly #passive = new Map<Peer, Peer | undefined>() // BOUNDED by passiveSize
   readonly #self: Peer
   readonly #passiveSize: number
+  readonly #maxFromOneSource: number
+  readonly #maxForced: number
+  readonly #evictions: TokenBucket
   readonly #rng: Rng
 
-  constructor(init: { self: Peer; passiveSize: number; rng: Rng }) {
+  constructor(init: { self: Peer; config: OverlayConfig; rng: Rng }) {
     this.#self = init.self
-    this.#passiveSize = init.passiveSize
+    this.#passiveSize = init.config.passiveSize
+    this.#maxFromOneSource = maxFromOneSource(init.config)
+    this.#maxForced = maxForced(init.config)
+    this.#evictions = new TokenBucket({
+      rate: this.#maxForced / (init.config.settleMs / 1000),
+      burst: this.#maxForced
+    })
     this.#rng = init.rng
   }
 
-  get active(): ReadonlySet<Peer> {
+  get active(): ReadonlyMap<Peer, Neighbour> {
     return this.#active
   }
 
-  get passive(): ReadonlySet<Peer> {
+  get passive(): ReadonlyMap<Peer, unknown> {
     return this.#passive
   }
 
-  addActive(peer: Peer): void {
+  addActive(peer: Peer, now: number, forcedUntilMs: number): void {
     this.#passive.delete(peer)
-    this.#active.add(peer)
+    this.#active.set(peer, { sinceMs: now, heardMs: now, forcedUntilMs })
   }
 
-  removeActive(peer: Peer): boolean {
-    return this.#active.delete(peer)
+  removeActive(peer: Peer): Neighbour | undefined {
+    const neighbour = this.#active.get(peer)
+    this.#active.delete(peer)
+    return neighbour
+  }
+
+  heard(peer: Peer, now: number): void {
+    const neighbour = this.#active.get(peer)
+    if (neighbour !== undefined) neighbour.heardMs = now
   }
 
   /**
-   * Remembers a peer. When there is no room, one of `expendable` goes (what was just sent away in a shuffle), or a
-   * random one.
+   * The neighbour that has to go for another: anyone a few times within the settling time, from then on one of those
+   * that took a place themselves, or nobody. The times are counted and not only who is there: else one could push in,
+   * leave, and let a friend have the free place.
    */
-  addPassive(peer: Peer, expendable: Peer[] = []): void {
+  toEvict(now: number): Peer | undefined {
+    const forced: Peer[] = []
+    for (const [peer, { forcedUntilMs }] of this.#active) if (forcedUntilMs > now) forced.push(peer)
+    if (forced.length < this.#maxForced && this.#evictions.take(now)) return this.pickActive()
+    return forced.length > 0 ? this.#rng.pick(forced) : undefined
+  }
+
+  /**
+   * Remembers a peer that `source` told of. When there is no room, one of `expendable` goes (what was just sent away in
+   * a shuffle), or a random one; when `source` has told too many, the first of those.
+   */
+  addPassive(peer: Peer, source: Peer, expendable: Peer[] = []): void {
     if (peer === this.#self || this.#active.has(peer) || this.#passive.has(peer)) return
+    const first = this.#firstOfTooMany(source)
+    if (first !== undefined) this.#passive.delete(first)
     while (this.#passive.size >= this.#passiveSize) {
-      const next = expendable.pop()
-      if (next !== undefined) this.#passive.delete(next)
-      else this.#passive.delete(this.#rng.pick([...this.#passive]))
+      this.#passive.delete(expendable.pop() ?? (this.#pick(this.#passive) as Peer))
     }
-    this.#passive.add(peer)
+    this.#passive.set(peer, source === peer ? undefined : source)
+  }
+
+  /** Remembers a peer that showed up by itself, if that costs no other its place. */
+  offerPassive(peer: Peer): void {
+    if (this.#passive.size < this.#passiveSize) this.addPassive(peer, peer)
   }
 
   removePassive(peer: Peer): void {
     this.#passive.delete(peer)
   }
 
-  sampleActive(count: number, except?: Peer): Peer[] {
-    return this.#rng.sample(without(this.#active, except), count)
+  /** A random neighbour that is neither of the two. */
+  pickActive(except?: Peer, exceptToo?: Peer): Peer | undefined {
+    return this.#pick(this.#active, except, exceptToo)
   }
 
-  samplePassive(count: number): Peer[] {
-    return this.#rng.sample(this.#passive, count)
+  sampleActive(count: number, except: Peer): Peer[] {
+    return this.#sample(this.#active, count, except)
   }
-}
 
-function without(peers: ReadonlySet<Peer>, except: Peer | undefined): Peer[] {
-  const rest: Peer[] = []
-  for (const peer of peers) if (peer !== except) rest.push(peer)
-  return rest
+  samplePassive(count: number, except: Peer): Peer[] {
+    return this.#sample(this.#passive, count, except)
+  }
+
+  #firstOfTooMany(source: Peer): Peer | undefined {
+    let first: Peer | undefined
+    let count = 0
+    for (const [peer, told] of this.#passive) {
+      if (told !== source) continue
+      first ??= peer
+      count++
+    }
+    return count >= this.#maxFromOneSource ? first : undefined
+  }
+
+  #pick(peers: ReadonlyMap<Peer, unknown>, except?: Peer, exceptToo?: Peer): Peer | undefined {
+    let eligible = peers.size
+    if (except !== undefined && peers.has(except)) eligible--
+    if (exceptToo !== undefined && exceptToo !== except && peers.has(exceptToo)) eligible--
+    if (eligible === 0) return undefined
+    let skip = this.#rng.below(eligible)
+    for (const peer of peers.keys()) {
+      if (peer !== except && peer !== exceptToo && skip-- === 0) return peer
+    }
+    return undefined
+  }
+
+  #sample(peers: ReadonlyMap<Peer, unknown>, count: number, except: Peer): Peer[] {
+    const rest: Peer[] = []
+    for (const peer of peers.keys()) if (peer !== except) rest.push(peer)
+    return this.#rng.sample(rest, count)
+  }
 }

@@ -23,7 +23,7 @@ import {
 import { GENERATION, LINK_LOG, NO_LINK } from './links.ts'
 import type { Network } from './network.ts'
 import type { Penalties } from './penalties.ts'
-import { digestBytes, digestOf, type Trace } from './trace.ts'
+import { digestOf, type Trace } from './trace.ts'
 
 export interface ProtocolInit<Command, Message, Event> {
   name: string
@@ -147,7 +147,7 @@ export class ChannelRunner<Command, Message, Event> implements Channel<Command, 
 
   sendBytes(from: Peer, to: Peer, bytes: Uint8Array): void {
     if (!this.#world.wire) throw new RangeError('bytes can only be sent with `wire`')
-    this.#put(from as number, to, bytes, digestBytes(bytes))
+    this.#put(from as number, to, bytes, 0)
   }
 
   /** Makes room for peers 0..count-1. */
@@ -202,12 +202,16 @@ export class ChannelRunner<Command, Message, Event> implements Channel<Command, 
       } catch (error) {
         if (!(error instanceof DecodeError)) throw error
         this.#stats.undecodable++
-        this.#penalise(peer, from, error.message)
+        this.#penalise(peer, from as Peer, error.message)
         return
       }
     }
     this.#observe('received', peer, from, message)
-    this.#trace?.add(this.#queue.now, this.#kind(MESSAGE), peer, from, digest)
+    if (this.#trace !== undefined) {
+      // of the message and not of its bytes: so a faithful codec leaves no trace
+      const seen = this.#world.wire ? digestOf(message) : digest
+      this.#trace.add(this.#queue.now, this.#kind(MESSAGE), peer, from, seen)
+    }
     this.#give(peer, { type: 'received', from: from as Peer, message })
   }
 
@@ -253,35 +257,35 @@ export class ChannelRunner<Command, Message, Event> implements Channel<Command, 
 
   #handle(peer: number, input: Input<Command, Message>): void {
     const machine = this.#machines[peer]
-    // an event of the present input may have crashed the peer
     if (machine === undefined) return
     this.#stats.inputs++
     const outputs = machine.handle(input, this.#queue.now)
     for (let i = 0; i < outputs.length; i++) {
+      // an event may have crashed the peer, or put a new machine in its place
+      if (this.#machines[peer] !== machine) return
       const output = outputs[i]!
       if (output.type === 'send') this.#send(peer, output.to, output.message)
       else if (output.type === 'event') this.#onEvent(peer, output.event)
-      else this.#penalise(peer, output.peer as number, output.reason)
+      else this.#penalise(peer, output.peer, output.reason)
     }
   }
 
   #onEvent(peer: number, event: Event): void {
     this.#observe('event', peer, undefined, event)
-    this.#trace?.add(this.#queue.now, this.#kind(EVENT), peer, 0, 0)
+    this.#trace?.add(this.#queue.now, this.#kind(EVENT), peer, 0, digestOf(event))
     this.#init.onEvent?.(peer as Peer, event)
   }
 
-  #penalise(by: number, peer: number, reason: string): void {
+  #penalise(by: number, peer: Peer, reason: string): void {
     this.#observe('penalise', by, peer, reason)
-    this.#trace?.add(this.#queue.now, this.#kind(PENALTY), by, peer, 0)
+    this.#trace?.add(this.#queue.now, this.#kind(PENALTY), by, Number(peer), digestOf(reason))
     this.#stats.penalties++
-    this.#world.penalties.add(by, peer, this.name, reason, this.#queue.now)
+    this.#world.penalties.add(by as Peer, peer, this.name, reason, this.#queue.now)
   }
 
   #send(from: number, to: Peer, message: Message): void {
     if (this.#world.wire) {
-      const bytes = this.#init.codec.encode(message)
-      this.#put(from, to, bytes, this.#trace === undefined ? 0 : digestBytes(bytes))
+      this.#put(from, to, this.#init.codec.encode(message), 0)
       return
     }
     if (this.#trace !== undefined && message !== this.#lastMessage) {
@@ -295,7 +299,6 @@ export class ChannelRunner<Command, Message, Event> implements Channel<Command, 
     const target = to as number
     if (target === from) throw new RangeError(`peer ${from} sends to itself on ${this.name}`)
     const { connections, network } = this.#world
-    // crashed by an event of the same input
     if (!network.isAlive(from)) return
     this.#stats.sent++
     if (this.#world.wire) this.#stats.bytes += (payload as Uint8Array).byteLength

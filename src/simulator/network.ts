@@ -38,7 +38,7 @@ export class Network {
     if (!(Number.isInteger(options.jitterMs) && options.jitterMs >= 0 && options.jitterMs <= maxMs - minMs)) {
       throw new RangeError(`jitter ${options.jitterMs} ms does not fit into the latency`)
     }
-    this.detectionMs = options.detectionMs
+    this.detectionMs = checkedDelay(options.detectionMs)
     this.#minMs = minMs
     this.#jitterMs = options.jitterMs
     this.#spanMs = maxMs - minMs - options.jitterMs + 1
@@ -82,7 +82,7 @@ export class Network {
 
   /** Adds to the delay of everything that goes to this peer or comes from it. */
   slow(peer: number, extraMs: number): void {
-    this.#slowMs[peer] = extraMs
+    this.#slowMs[peer] = checkedDelay(extraMs)
     this.#anySlow = this.#slowMs.some(ms => ms > 0)
   }
 
@@ -109,6 +109,11 @@ export class Network {
   loses(): boolean {
     return this.#loss > 0 && this.#rng.unit() < this.#loss
   }
+}
+
+function checkedDelay(ms: number): number {
+  if (!(Number.isInteger(ms) && ms >= 0)) throw new RangeError(`a delay of ${ms} ms`)
+  return ms
 }
 
 function checkedShare(share: number): number {

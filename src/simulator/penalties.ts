@@ -1,29 +1,25 @@
+import type { Peer } from '../../protocols/core/peer.ts'
+
 /** One peer's judgement of another on one channel, with how often it came. */
 export interface Penalty {
   /** Who found the breach. */
-  by: number
+  by: Peer
   /** Who committed it. */
-  peer: number
+  peer: Peer
   channel: string
   reason: string
   count: number
   firstMs: number
 }
 
-/** Rows that are kept apart; more pairs than this only count. */
+/** Rows that are kept apart; what comes after them is only counted in the statistics. */
 const MAX_ROWS = 100_000
 
 /** Who was penalised by whom and for what. */
 export class Penalties {
   readonly #rows = new Map<string, Penalty>() // BOUNDED by MAX_ROWS
-  #total = 0
 
-  get total(): number {
-    return this.#total
-  }
-
-  add(by: number, peer: number, channel: string, reason: string, now: number): void {
-    this.#total++
+  add(by: Peer, peer: Peer, channel: string, reason: string, now: number): void {
     const key = `${by} ${peer} ${channel} ${reason}`
     const row = this.#rows.get(key)
     if (row !== undefined) row.count++
@@ -31,7 +27,7 @@ export class Penalties {
   }
 
   /** Penalties in the order in which they first came; those against one peer when it is given. */
-  list(peer?: number): Penalty[] {
+  list(peer?: Peer): Penalty[] {
     const rows = [...this.#rows.values()]
     return peer === undefined ? rows : rows.filter(row => row.peer === peer)
   }

@@ -85,7 +85,7 @@ export class Simulation {
     this.#wire = wire
     this.#observe = observe
     this.#trace = trace ? new Trace() : undefined
-    this.#network = new Network({ seed, latency, jitterMs, loss, detectionMs })
+    this.#network = new Network({ seed: foldSeed(seed), latency, jitterMs, loss, detectionMs })
     this.#stats = {
       inputs: 0,
       ticks: 0,
@@ -233,18 +233,19 @@ export class Simulation {
 
   /** Who was penalised, by whom, for what; of one peer when it is given. */
   penalties(peer?: Peer): Penalty[] {
-    return this.#penalties.list(peer as number | undefined)
+    return this.#penalties.list(peer)
   }
 
   /** Calls a function of the scenario at a virtual time; before what is pushed for that time later. */
   at(timeMs: number, call: () => void): void {
-    const at = this.#queue.push(timeMs, call) * FIELDS
+    const at = this.#queue.push(Math.ceil(timeMs), call) * FIELDS
     this.#queue.fields[at + KIND] = CALL
   }
 
   /** Lets everything happen that is due until then. */
   run(untilMs: number): void {
-    const limit = Math.min(untilMs, END_OF_TIME - 1)
+    if (Number.isNaN(untilMs)) throw new RangeError('no time to run until')
+    const limit = Math.min(Math.floor(untilMs), END_OF_TIME - 1)
     const queue = this.#queue
     let record = queue.pop(limit)
     try {
@@ -311,7 +312,7 @@ export class Simulation {
     this.#network.setAlive(peer, true)
     const start = (this.#starts[peer] = (this.#starts[peer] as number) + 1)
     this.#channels.forEach((channel, i) => {
-      const stream = mix32(mix32(this.seed ^ Math.floor(this.seed / 2 ** 32)) + i * MAX_CHANNELS_STRIDE + start)
+      const stream = mix32(foldSeed(this.seed) + i * MAX_CHANNELS_STRIDE + start)
       // a bijection of the peer: no two peers of a channel draw the same numbers
       channel.start(peer, seededRng(mix32(mix32(stream) ^ peer) >>> 0))
     })
@@ -321,6 +322,11 @@ export class Simulation {
     if (typeof peer !== 'number' || !(peer >= 0 && peer < this.peerCount)) throw new RangeError(`no peer ${peer}`)
     return peer
   }
+}
+
+/** All 53 bits of a seed in 32; with an exclusive or alone, small seeds and negative ones would meet. */
+function foldSeed(seed: number): number {
+  return mix32(mix32(seed | 0) + Math.floor(seed / 2 ** 32))
 }
 
 /** Keeps apart the random numbers of channels; more than the restarts of any peer. */

@@ -36,7 +36,7 @@ export function digestOf(value: unknown): number {
   return digest(value, MAX_DEPTH)
 }
 
-export function digestBytes(bytes: Uint8Array): number {
+function digestBytes(bytes: Uint8Array): number {
   let h = bytes.byteLength
   for (let i = 0; i < bytes.byteLength; i++) h = Math.imul(h ^ (bytes[i] as number), 0x01000193)
   return mix32(h)

@@ -1,0 +1,105 @@
+import { setImmediate } from 'node:timers/promises'
+import type { Startable } from '@libp2p/interface'
+import type { Peer } from '../core/peer.ts'
+import type { Rng } from '../core/rng.ts'
+import { type ContactBook, contactPeers } from '../libp2p/contacts.ts'
+import { Driver, type DriverComponents, type DriverLimits, type DriverStats } from '../libp2p/driver.ts'
+import { peerFromId } from '../libp2p/peer-ids.ts'
+import type { OverlayConfig } from './config.ts'
+import { type OverlayMessage, overlayCodec } from './messages.ts'
+import { Overlay, type OverlayCommand, type OverlayEvent } from './overlay.ts'
+
+export const OVERLAY_PROTOCOL = '/shoal/overlay/1.0.0'
+
+export const overlayDriverLimits: Partial<DriverLimits> = {
+  /** A shuffle names 17 peers, each with a signed record of at most a KiB. */
+  maxFrameBytes: 32 * 1024,
+  sendBudgetBytes: 256 * 1024,
+  /** A neighbour with a crowd of newcomers passes on 50 a second; apart from that it says little. */
+  inbound: { rate: 100, burst: 500 }
+}
+
+export interface OverlayServiceInit {
+  /** Addresses of the peers that messages name. */
+  contacts: ContactBook
+  rng: Rng
+  config?: Partial<OverlayConfig>
+  onEvent(event: OverlayEvent): void
+  onPenalty(peer: Peer, reason: string): void
+}
+
+/** The overlay as a libp2p service. Peers that connect and speak the protocol are tried as neighbours. */
+export class OverlayService implements Startable {
+  readonly [Symbol.toStringTag] = '@shoal/overlay'
+  readonly #components: DriverComponents
+  readonly #init: OverlayServiceInit
+  #overlay: Overlay
+  #driver: Driver<OverlayCommand, OverlayMessage, OverlayEvent>
+  #isStopped = false
+
+  /** @throws RangeError on a configuration whose numbers do not fit together */
+  constructor(components: DriverComponents, init: OverlayServiceInit) {
+    this.#components = components
+    this.#init = init
+    this.#overlay = this.#createOverlay()
+    this.#driver = this.#createDriver()
+  }
+
+  get stats(): Readonly<DriverStats> {
+    return this.#driver.stats
+  }
+
+  /** The present lists. */
+  views(): { active: Peer[]; passive: Peer[] } {
+    return this.#overlay.views()
+  }
+
+  /** Enters the overlay through a peer that is in it, connected or not. */
+  join(contact: Peer): void {
+    this.#driver.command({ type: 'join', contact })
+  }
+
+  async start(): Promise<void> {
+    if (this.#isStopped) {
+      // the old one has said goodbye, and knows connections that are gone
+      this.#overlay = this.#createOverlay()
+      this.#driver = this.#createDriver()
+      this.#isStopped = false
+    }
+    await this.#driver.start()
+  }
+
+  /** Says goodbye while the connections are still there. */
+  async beforeStop(): Promise<void> {
+    this.#driver.command({ type: 'leave' })
+    // what is written leaves a turn later
+    await setImmediate()
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    await this.#driver.stop()
+  }
+
+  #createOverlay(): Overlay {
+    const { rng, config = {} } = this.#init
+    return new Overlay({ self: peerFromId(this.#components.peerId), rng, config })
+  }
+
+  #createDriver(): Driver<OverlayCommand, OverlayMessage, OverlayEvent> {
+    const { contacts } = this.#init
+    return new Driver(this.#components, {
+      protocol: OVERLAY_PROTOCOL,
+      machine: this.#overlay,
+      codec: overlayCodec(contactPeers(contacts)),
+      limits: overlayDriverLimits,
+      contacts,
+      onEvent: event => this.#init.onEvent(event),
+      onPenalty: (peer, reason) => this.#init.onPenalty(peer, reason)
+    })
+  }
+}
+
+export function overlayService(init: OverlayServiceInit): (components: DriverComponents) => OverlayService {
+  return components => new OverlayService(components, init)
+}

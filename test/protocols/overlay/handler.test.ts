@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import type { Libp2p, PeerId, PeerStore } from '@libp2p/interface'
+import type { Peer } from '../../../protocols/core/peer.ts'
+import { seededRng } from '../../../protocols/core/rng.ts'
+import { ContactBook, followRecords } from '../../../protocols/libp2p/contacts.ts'
+import type { DriverComponents } from '../../../protocols/libp2p/driver.ts'
+import { OVERLAY_PROTOCOL, type OverlayService, overlayService } from '../../../protocols/overlay/handler.ts'
+import { eventually } from '../../../src/testkit/wait.ts'
+import { startTestHost } from '../../libp2p/hosts.ts'
+
+interface Node {
+  host: Libp2p
+  overlay: OverlayService
+  peer: Peer
+  neighbours: Set<Peer>
+  penalties: string[]
+}
+
+const started: Libp2p[] = []
+after(async () => {
+  await Promise.all(started.map(host => host.stop()))
+})
+
+async function start(seed: number): Promise<Node> {
+  const neighbours = new Set<Peer>()
+  const penalties: string[] = []
+  const host = await startTestHost({
+    overlay: (components: DriverComponents & { peerId: PeerId; peerStore: PeerStore; events: EventTarget }) => {
+      const contacts = new ContactBook(components.peerStore)
+      followRecords(contacts, components)
+      return overlayService({
+        contacts,
+        rng: seededRng(seed),
+        onEvent: ({ type, peer }) => (type === 'neighbourUp' ? neighbours.add(peer) : neighbours.delete(peer)),
+        onPenalty: (_, reason) => penalties.push(reason)
+      })(components)
+    }
+  })
+  started.push(host)
+  return { host, overlay: host.services.overlay, peer: host.peerId.toString() as Peer, neighbours, penalties }
+}
+
+const areAllNeighbours = (nodes: readonly Node[]): boolean =>
+  nodes.every(({ peer, overlay, neighbours }) =>
+    nodes.every(
+      other => other.peer === peer || (overlay.views().active.includes(other.peer) && neighbours.has(other.peer))
+    )
+  )
+
+test('six hosts that know one of them become neighbours of one another; one that stops is missed', async () => {
+  const nodes = await Promise.all([1, 2, 3, 4, 5, 6].map(start))
+  const [first, ...others] = nodes as [Node, ...Node[]]
+  for (const { host, overlay } of others) {
+    await host.peerStore.merge(first.host.peerId, { multiaddrs: first.host.getMultiaddrs() })
+    overlay.join(first.peer)
+  }
+  await eventually('all are neighbours of all', () => areAllNeighbours(nodes))
+
+  const last = others.pop() as Node
+  await last.host.stop()
+  const rest = [first, ...others]
+  await eventually('the others miss it', () => rest.every(({ neighbours }) => !neighbours.has(last.peer)))
+  assert.deepEqual(last.overlay.views().active, [])
+  assert.ok(areAllNeighbours(rest))
+  assert.deepEqual(
+    nodes.flatMap(node => node.penalties),
+    []
+  )
+  assert.ok(nodes.every(node => node.overlay.stats.faults === 0))
+})
+
+test('two that are connected are neighbours without a join; a goodbye is said before the connection ends', async () => {
+  const [a, b] = [await start(11), await start(12)]
+  await a.host.dial(b.host.getMultiaddrs())
+  await eventually('they are neighbours', () => areAllNeighbours([a, b]))
+  await a.overlay.beforeStop()
+  await eventually('b has heard', () => !b.neighbours.has(a.peer))
+  assert.equal(b.host.getConnections(a.host.peerId).length, 1)
+  assert.deepEqual(b.overlay.views(), { active: [], passive: [] })
+})
+
+test('a host that was stopped and started finds its neighbour again', async () => {
+  const [a, b] = [await start(21), await start(22)]
+  await a.host.dial(b.host.getMultiaddrs())
+  await eventually('they are neighbours', () => areAllNeighbours([a, b]))
+  await a.host.stop()
+  await eventually('b has heard', () => !b.neighbours.has(a.peer))
+  await a.host.start()
+  await a.host.dial(b.host.getMultiaddrs())
+  await eventually('they are neighbours again', () => areAllNeighbours([a, b]))
+})
+
+test('bytes that are no message are penalised', async () => {
+  const [a, b] = [await start(31), await start(32)]
+  const stream = await a.host.dialProtocol(b.host.getMultiaddrs(), OVERLAY_PROTOCOL)
+  stream.send(Uint8Array.of(0, 0, 0, 1, 99))
+  await eventually('the penalty', () => b.penalties.some(reason => /unknown type/.test(reason)))
+})
