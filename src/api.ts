@@ -142,8 +142,10 @@ export type SearchEvent =
     }
 
 export interface GetOptions {
-  /** Folder to put it into; default: the working directory of the node's `get` caller. */
+  /** Folder to put it into. Without it, a transfer that was begun goes on where it is, and a new one goes into `cwd`. */
   out?: string
+  /** The caller's working directory; default: the node's own. */
+  cwd?: string
   /** Only these files of a collection, by path. */
   files?: string[]
   signal?: AbortSignal

@@ -30,7 +30,12 @@ export const bodies = {
     limit: z.int().min(1).max(MAX_RESULTS).optional(),
     ttl: z.int().min(0).max(MAX_TTL).optional()
   }),
-  get: z.strictObject({ target, out: path.optional(), files: z.array(text).max(MAX_FILES).optional() })
+  get: z.strictObject({
+    target,
+    out: path.optional(),
+    cwd: path.optional(),
+    files: z.array(text).max(MAX_FILES).optional()
+  })
 }
 
 /** @throws ShoalError USAGE that names each wrong field */

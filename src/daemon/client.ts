@@ -118,8 +118,9 @@ class SocketShoal implements Shoal {
     return this.#stream('/v1/search', { ...options, query }, signal)
   }
 
-  get(target: string, { signal, out = '.', ...options }: GetOptions = {}): AsyncIterable<GetEvent> {
-    return this.#stream('/v1/get', { ...options, target: absoluteTarget(target), out: resolve(out) }, signal)
+  get(target: string, { signal, out, cwd = '.', ...options }: GetOptions = {}): AsyncIterable<GetEvent> {
+    const place = { ...(out === undefined ? {} : { out: resolve(cwd, out) }), cwd: resolve(cwd) }
+    return this.#stream('/v1/get', { ...options, target: absoluteTarget(target), ...place }, signal)
   }
 
   async close(): Promise<void> {

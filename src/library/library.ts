@@ -1,7 +1,7 @@
 import { lstat, realpath } from 'node:fs/promises'
 import { basename, join, relative, resolve, sep } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
-import type { FileId, Infohash } from '../../protocols/core/ids.ts'
+import type { FileId, Infohash, SwarmId } from '../../protocols/core/ids.ts'
 import { checkName, encodeTorrent, type Metainfo, parseMetainfo } from '../../protocols/metainfo/index.ts'
 import type { Share, ShareEvent, ShareOptions } from '../api.ts'
 import { ShoalError } from '../errors.ts'
@@ -167,6 +167,21 @@ export class Library {
     return this.#catalogue
       .shares()
       .flatMap(({ infohash, trackers }) => (infohash === undefined ? [] : [{ infohash, trackers }]))
+  }
+
+  /** Where something that is shared lies, if it is as it was when it was hashed: a file by its id, or a collection. */
+  async placeOf(id: SwarmId): Promise<{ path: string; size: number } | undefined> {
+    const share = this.#catalogue.shareOfCollection(id as Infohash)
+    const files =
+      share === undefined ? [this.locate(id as FileId)] : (this.filesOfCollection(id as Infohash)?.values() ?? [])
+    let size = 0
+    let path = share?.path
+    for (const file of files) {
+      if (file === undefined || !(await isUnchanged(file))) return undefined
+      path ??= file.path
+      size += file.size
+    }
+    return path === undefined ? undefined : { path, size }
   }
 
   infoOf(infohash: Infohash): Uint8Array | undefined {
@@ -384,6 +399,15 @@ function observerOf(path: string, events: EventStream<ShareEvent>): IndexObserve
       })
     },
     problem: (file, code, message) => events.push({ type: 'problem', path: file, code, message })
+  }
+}
+
+async function isUnchanged({ path, size, mtimeMs, ino }: LocatedFile): Promise<boolean> {
+  try {
+    const stats = await lstat(path)
+    return stats.isFile() && stats.size === size && stats.mtimeMs === mtimeMs && stats.ino === ino
+  } catch {
+    return false
   }
 }
 

@@ -68,8 +68,11 @@ export class Seeder {
     this.#swarms.set(handle.swarm, { handle, busyAt: performance.now() })
   }
 
-  isSeeding(id: SwarmId): boolean {
-    return this.#swarms.has(id)
+  /** Closes a swarm, because its content is to be fetched again. */
+  async close(id: SwarmId): Promise<void> {
+    const seeding = this.#swarms.get(id)
+    this.#swarms.delete(id)
+    await seeding?.handle.close()
   }
 
   /** What is shared has changed: swarms of what is gone are closed, trackers hear of what is new. */

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import type { FileId, Infohash, SwarmId } from '../../protocols/core/ids.ts'
 import { formatMagnet, type Metainfo, parseInfo } from '../../protocols/metainfo/index.ts'
 import type { Hit } from '../../protocols/search/index.ts'
@@ -44,7 +44,13 @@ export class Transfers {
     })
     const signal = AbortSignal.any([abort.signal, this.#abort.signal])
     const run = async (): Promise<void> => {
-      const transfer = await this.#begin(text, options, signal)
+      const target = await this.#parse(text)
+      const here = await this.#alreadyHere(target)
+      if (here !== undefined) {
+        events.push({ type: 'done', transfer: here, bytesFetched: 0, bytesWasted: 0, elapsedMs: 0 })
+        return
+      }
+      const transfer = await this.#begin(target, options, signal)
       inner = transfer.events()
       if (abort.signal.aborted) await inner.return()
       for await (const event of inner) events.push(event)
@@ -97,19 +103,26 @@ export class Transfers {
     await Promise.all([...this.#active.values()].map(transfer => transfer.pause()))
   }
 
-  async #begin(text: string, options: GetOptions, signal: AbortSignal): Promise<Transfer> {
-    const target = await this.#parse(text)
-    const id = ('id' in target ? target.id : target.infohash) as SwarmId
-    const running = await this.#running(id)
+  /** What this node shares need not be fetched, wherever it lies. */
+  async #alreadyHere(target: Target): Promise<TransferStatus | undefined> {
+    const id = idOf(target)
+    const place = await this.#parts.library.placeOf(id)
+    if (place === undefined) return undefined
+    const { path, size } = place
+    return { id, name: basename(path), path, state: 'done', size, bytesDone: size, rate: 0, sources: [] }
+  }
+
+  async #begin(target: Target, options: GetOptions, signal: AbortSignal): Promise<Transfer> {
+    const running = await this.#running(idOf(target))
     if (running !== undefined) return running
-    const mine = this.#parts.library.lookup(id)
-    if (mine !== undefined) throw new ShoalError('EXISTS', `this node has it already and shares it as ${mine.name}`)
     if (this.#active.size >= MAX_ACTIVE) throw new ShoalError('REFUSED', `${MAX_ACTIVE} transfers are running already`)
 
     const plan = await this.#plan(target, signal)
     const chosen = chooseFiles(plan, options.files)
-    const folder = resolve(options.out ?? this.#parts.state.get(plan.id)?.folder ?? '.')
+    const begun = this.#parts.state.get(plan.id)?.folder
+    const folder = resolve(options.cwd ?? '.', options.out ?? begun ?? '.')
     signal.throwIfAborted()
+    await this.#parts.seeder.close(plan.id)
     const meanwhile = await this.#running(plan.id)
     if (meanwhile !== undefined) return meanwhile
     const transfer = new Transfer(this.#parts, {
@@ -200,6 +213,10 @@ export class Transfers {
     )
     return { hits, holders: [...holders] }
   }
+}
+
+function idOf(target: Target): SwarmId {
+  return (target.kind === 'collection' ? target.infohash : target.id) as SwarmId
 }
 
 /** To look into: a file that is part of a collection stands for the collection. */

@@ -88,7 +88,7 @@ test('get: the place, what each source gave, the rate', async () => {
     DONE
   ]
   const ran = await shoal(['get', '3', '--home', home, '--out', 'downloads', '--file', 'a', '--file', 'b/c'])
-  assert.deepEqual(fake.asked, [['get', '3', { out: resolve('downloads'), files: ['a', 'b/c'] }]])
+  assert.deepEqual(fake.asked, [['get', '3', { out: resolve('downloads'), cwd: process.cwd(), files: ['a', 'b/c'] }]])
   assert.deepEqual(ran, {
     code: 0,
     out: '/out/a.mkv\n  2.0 MB from …UJcyWG1aoDd2p\n  1.0 MB from …vnc6iDEp\n  3.0 MB in 3.00 s: 1.0 MB/s\n'.replace(

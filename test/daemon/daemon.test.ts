@@ -66,7 +66,7 @@ test('every method of a peer comes through the socket as it is', async () => {
     ['unshare', ['/data/films']],
     ['share', ['/data/films'], { hidden: true }],
     ['search', 'film', { limit: 5, ttl: 2 }],
-    ['get', ID, { out: '/out', files: ['a'] }]
+    ['get', ID, { out: '/out', cwd: process.cwd(), files: ['a'] }]
   ])
   assert.equal(fake.stopped, 0)
 })
@@ -86,9 +86,9 @@ test('relative paths mean what they mean to the caller', async () => {
     ['share', [resolve('bin')], {}],
     ['unshare', [join(folder, 'shared.txt'), 'films', resolve('gone')]],
     ['ls', resolve('films.torrent')],
-    ['get', resolve('films.torrent'), { out: cwd }],
-    ['get', `magnet:?xt=urn:btmh:1220${ID}`, { out: join(cwd, 'downloads') }],
-    ['get', '7', { out: cwd }]
+    ['get', resolve('films.torrent'), { cwd }],
+    ['get', `magnet:?xt=urn:btmh:1220${ID}`, { out: join(cwd, 'downloads'), cwd }],
+    ['get', '7', { cwd }]
   ])
 })
 

@@ -21,7 +21,7 @@ export async function get(context: Context, targets: string[], options: GetComma
   const { out, io } = context
   for (const target of targets) checkTarget(target)
   const asked: GetOptions = {
-    out: resolve(options.out ?? '.'),
+    ...(options.out === undefined ? {} : { out: resolve(options.out) }),
     ...(options.file === undefined ? {} : { files: options.file }),
     signal: io.interrupted
   }
