@@ -27,6 +27,8 @@ export const exchangeLimits = {
   defaultRequestQueue: 250,
   /** Pieces, rejects and hashes that nobody asked for; the next one ends the connection. */
   unaskedAnswers: 32,
+  /** Peers that have left and sent something, remembered for the account of a transfer. */
+  maxPastSources: 512,
   /** Hash requests of a peer that were refused, remembered; beyond it the peer is asked for no more hashes. */
   refusedHashes: 1_024
 }

@@ -76,6 +76,8 @@ export interface SwarmStats {
   readonly down: number
   readonly up: number
   readonly peers: readonly SourceStats[]
+  /** Peers that have left after sending something; one that came back is in both lists. */
+  readonly pastSources: readonly { readonly peer: Peer; readonly goodBytes: number }[]
 }
 
 export interface SourceStats {

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../core/bounded-map.ts'
 import type { FileId } from '../core/ids.ts'
 import type { Input, Machine, Output } from '../core/machine.ts'
 import type { Peer } from '../core/peer.ts'
@@ -46,6 +47,8 @@ export class Swarm implements Machine<SwarmCommand, ExchangeMessage, SwarmEvent>
   #tickAt: number | undefined
   /** Of peers that have left. */
   readonly #past = { received: 0, wasted: 0, sent: 0 }
+  /** Good bytes that each of them sent. */
+  readonly #pastSources = new BoundedMap<Peer, number>(exchangeLimits.maxPastSources)
 
   constructor(init: SwarmInit) {
     this.#layout = init.layout
@@ -113,7 +116,8 @@ export class Swarm implements Machine<SwarmCommand, ExchangeMessage, SwarmEvent>
       sentBytes: this.#past.sent + sum(peer => peer.sentBytes),
       down: sum(peer => peer.down),
       up: sum(peer => peer.up),
-      peers
+      peers,
+      pastSources: [...this.#pastSources].map(([peer, goodBytes]) => ({ peer, goodBytes }))
     }
   }
 
@@ -346,6 +350,9 @@ export class Swarm implements Machine<SwarmCommand, ExchangeMessage, SwarmEvent>
     this.#past.received += peer.goodBytes + peer.wastedBytes
     this.#past.wasted += peer.wastedBytes
     this.#past.sent += peer.sent.total
+    if (peer.goodBytes > 0) {
+      this.#pastSources.set(peer.peer, (this.#pastSources.get(peer.peer) ?? 0) + peer.goodBytes)
+    }
     this.#downloads.onGone(peer, this.#now)
     this.#uploads.onGone(this.#now)
     if (this.#peers.size === 0) this.#tickAt = undefined
