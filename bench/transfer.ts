@@ -2,7 +2,9 @@
  * One seed to one leech over loopback, from disk to disk, both verifying, beside a bare libp2p stream between the same
  * two processes. Prints MiB/s, their ratio, CPU seconds per GiB and the most memory of each side.
  *
- *     node bench/transfer.ts [--mib 1024] [--rounds 3] [--json]
+ *     node bench/transfer.ts [--mib 1024] [--rounds 3] [--default-gc] [--json]
+ *
+ * `--default-gc` leaves V8's garbage collector as it is: for both, so that it shows what our settings are worth.
  */
 import { fork } from 'node:child_process'
 import { createHash, randomFillSync } from 'node:crypto'
@@ -18,9 +20,11 @@ const { values } = parseArgs({
   options: {
     mib: { type: 'string', default: '1024' },
     rounds: { type: 'string', default: '3' },
-    json: { type: 'boolean', default: false }
+    json: { type: 'boolean', default: false },
+    'default-gc': { type: 'boolean', default: false }
   }
 })
+const SETTINGS = values['default-gc'] ? ['compile-cache'] : ['compile-cache', 'young-generation']
 const mib = Number(values.mib)
 const rounds = Number(values.rounds)
 
@@ -31,6 +35,8 @@ interface Cost {
 
 class Side {
   readonly #child = fork(join(import.meta.dirname, 'transfer-peer.ts'), {
+    // before any other module, as bin/shoal.ts has it
+    execArgv: SETTINGS.flatMap(module => ['--import', new URL(`../src/${module}.ts`, import.meta.url).href]),
     stdio: ['ignore', 'inherit', 'inherit', 'ipc']
   })
   readonly #waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()

@@ -76,7 +76,7 @@ export interface ExchangeConfig {
   newPeerMs: number
   /** A peer that could send and did not for so long loses its regular slot (Cohen 2003: 60 s). */
   antiSnubMs: number
-  /** Bytes of one peer between disk and stream. */
+  /** Bytes of one peer between disk and stream. Half of it is read while the other half is sent; more only grows old. */
   uploadWindowBytes: number
   /** A keep-alive when nothing else was said for so long. BEP 3 has two minutes; we hang up after as much. */
   keepAliveMs: number
@@ -115,7 +115,7 @@ export const defaultExchangeConfig: ExchangeConfig = {
   seedTurnMs: 30_000,
   newPeerMs: 60_000,
   antiSnubMs: 60_000,
-  uploadWindowBytes: 2 * MIB,
+  uploadWindowBytes: MIB,
   keepAliveMs: 60_000,
   idleMs: 120_000,
   tickMs: 500,

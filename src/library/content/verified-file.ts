@@ -48,6 +48,7 @@ export class VerifiedFile {
     const size = this.tree.pieceLength
     const first = Math.floor(position / size)
     const last = Math.floor((position + length - 1) / size)
+    if (length === this.tree.pieceSize(first) && position === first * size) return await this.#wholePiece(first)
     if (first === last) {
       const piece = await this.#piece(first)
       return piece.subarray(position - first * size, position - first * size + length)
@@ -91,7 +92,25 @@ export class VerifiedFile {
     return reading
   }
 
+  /**
+   * A piece that is asked for as a whole is not kept: nobody asks for its other blocks soon, and buffers that die young
+   * cost a fraction of those that a cache has made old.
+   */
+  async #wholePiece(index: number): Promise<Uint8Array> {
+    const cached = this.#storage.cache.get(this.#key(index)) ?? this.#reading.get(index)
+    if (cached !== undefined) return await this.#piece(index)
+    const data = await this.#readVerified(index)
+    this.tree.forgetLeaves(index)
+    return data
+  }
+
   async #readPiece(index: number): Promise<Uint8Array> {
+    const data = await this.#readVerified(index)
+    this.#storage.cache.set(this.#key(index), { data, onEvict: () => this.tree.forgetLeaves(index) })
+    return data
+  }
+
+  async #readVerified(index: number): Promise<Uint8Array> {
     const data = Buffer.allocUnsafeSlow(this.tree.pieceSize(index))
     let read: number
     try {
@@ -111,7 +130,6 @@ export class VerifiedFile {
     if (read < data.byteLength || this.tree.setLeaves(index, hashLeaves(data, sha256)) === 'bad') {
       throw new ContentError('CONTENT_CHANGED', `${this.path} has changed`)
     }
-    this.#storage.cache.set(this.#key(index), { data, onEvict: () => this.tree.forgetLeaves(index) })
     return data
   }
 
