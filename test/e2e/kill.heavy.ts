@@ -29,7 +29,9 @@ test(`kill -9 of the downloader ${KILLS} times in one transfer (SHOAL_SEED=${see
   })
   let leech: ProcessPeer | undefined
   try {
-    const share = await eventually('the seed has hashed', async () => (await seed.shoal.shares())[0])
+    const share = await eventually('the seed has hashed', async () =>
+      (await seed.shoal.shares()).find(({ magnet }) => magnet !== '')
+    )
     const address = (await seed.shoal.status()).addresses[0] as string
     const args = ['--interface', 'lo', '--peer', address]
     const out = join(folder, 'out')
