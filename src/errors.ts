@@ -29,19 +29,18 @@ export class ShoalError extends Error {
   static override readonly name = 'ShoalError'
   override readonly name = 'ShoalError'
   readonly code: ErrorCode
+  /** What the user does next. */
+  readonly next: string
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  /** @param options.next where the advice of the table does not fit */
+  constructor(code: ErrorCode, message: string, options: ErrorOptions & { next?: string } = {}) {
     super(message, options)
     this.code = code
+    this.next = options.next ?? ERRORS[code].next
   }
 
   get exitCode(): number {
     return ERRORS[this.code].exit
-  }
-
-  /** What the user does next. */
-  get next(): string {
-    return ERRORS[this.code].next
   }
 }
 

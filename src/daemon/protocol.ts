@@ -23,20 +23,22 @@ export interface ErrorMessage {
   type: 'error'
   code: ErrorCode
   message: string
+  next: string
 }
 
 /** A line of a stream on which nothing else happened, so that an end that is gone is noticed. */
 export const HEARTBEAT = { type: 'heartbeat' } as const
 
 export function errorMessage(error: ShoalError): ErrorMessage {
-  return { type: 'error', code: error.code, message: error.message }
+  return { type: 'error', code: error.code, message: error.message, next: error.next }
 }
 
 /** The error that a message speaks of; undefined when it is no error message. */
 export function errorOf(message: unknown): ShoalError | undefined {
   if (typeof message !== 'object' || message === null) return undefined
-  const { type, code, message: text } = message as Record<string, unknown>
+  const { type, code, message: text, next } = message as Record<string, unknown>
   if (type !== 'error') return undefined
   const known = typeof code === 'string' && Object.hasOwn(ERRORS, code)
-  return new ShoalError(known ? (code as ErrorCode) : 'INTERNAL', String(text))
+  const advice = typeof next === 'string' ? { next } : {}
+  return new ShoalError(known ? (code as ErrorCode) : 'INTERNAL', String(text), advice)
 }

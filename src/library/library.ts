@@ -109,7 +109,9 @@ export class Library {
   async unshare(paths: readonly string[]): Promise<string[]> {
     const shares = paths.map(path => {
       const share = this.#catalogue.shareAt(resolve(path)) ?? this.#byName(path)
-      if (share === undefined) throw new ShoalError('NOT_FOUND', `${path} is not shared`)
+      if (share === undefined) {
+        throw new ShoalError('NOT_FOUND', `${path} is not shared`, { next: '`shoal shares` lists what is shared.' })
+      }
       return share
     })
     for (const share of shares) {
@@ -261,8 +263,11 @@ export class Library {
     } catch (error) {
       if (error instanceof ShoalError) throw error
       const { code, message } = error as NodeJS.ErrnoException
-      if (code === 'ENOENT') throw new ShoalError('NOT_FOUND', `there is no ${path}`)
-      throw new ShoalError('PERMISSION', `cannot read ${path}: ${message}`, { cause: error })
+      if (code === 'ENOENT') throw new ShoalError('NOT_FOUND', `there is no ${path}`, { next: 'Check the path.' })
+      throw new ShoalError('PERMISSION', `cannot read ${path}: ${message}`, {
+        cause: error,
+        next: 'Check the rights of the file or folder.'
+      })
     }
     const name = basename(place) || 'root'
     try {
@@ -275,7 +280,9 @@ export class Library {
     }
     for (const share of this.#catalogue.shares()) {
       if (share.folder && isInside(place, share.path)) {
-        throw new ShoalError('EXISTS', `${path} is shared already, as a part of ${share.path}`)
+        throw new ShoalError('EXISTS', `${path} is shared already, as a part of ${share.path}`, {
+          next: 'There is nothing to do; `shoal shares` lists what is shared.'
+        })
       }
     }
     return this.#catalogue.addShare({ path: place, name, folder, hidden })

@@ -54,7 +54,7 @@ export async function up(context: Context, paths: string[], options: { hidden?: 
 async function checkPaths(paths: string[]): Promise<void> {
   for (const path of paths) {
     await stat(path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') throw new ShoalError('NOT_FOUND', `there is no ${path}`)
+      if (error.code === 'ENOENT') throw new ShoalError('NOT_FOUND', `there is no ${path}`, { next: 'Check the path.' })
       throw new ShoalError('PERMISSION', `cannot read ${path}: ${error.message}`, { cause: error })
     })
   }
