@@ -233,6 +233,21 @@ test('a node keeps its key, its port and its shares across a restart', () =>
     assert.equal((await again.shares())[0]?.infohash, before.infohash)
   }))
 
+test('IPv6 alone is enough', () =>
+  withNodes(async start => {
+    const listen = ['/ip6/::1/tcp/0']
+    const place = fresh()
+    mkdirSync(place)
+    writeFileSync(join(place, 'six.txt'), '6')
+    const seed = await start({ listen })
+    const { magnet } = await share(seed, place)
+    const leech = await start({ listen, peers: [await addressOf(seed)] })
+    await neighbours(leech)
+    assert.equal((await search(leech, 'six')).results.length, 1)
+    await get(leech, magnet, { out: fresh() })
+    for (const { address } of await leech.peers()) assert.match(address, /^\/ip6\/::1\//)
+  }))
+
 test('without the group key nobody gets in', () =>
   withNodes(async start => {
     const groupKeyFile = join(folder, 'group.key')

@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto'
 
 export interface LanHost {
   readonly name: string
-  readonly address: string
   /** What to put before a command so that it runs on this host. */
   readonly under: string[]
 }
@@ -16,7 +15,8 @@ export class Lan {
   readonly hosts: readonly LanHost[]
   readonly #namespaces: string[]
 
-  constructor(count: number) {
+  /** @param family of the addresses that the hosts have; never both */
+  constructor(count: number, family: 'ipv4' | 'ipv6' = 'ipv4') {
     const tag = `sh${randomBytes(3).toString('hex')}`
     const hub = `${tag}hub`
     this.#namespaces = [hub]
@@ -32,9 +32,10 @@ export class Lan {
         ip('link', 'add', cable, 'netns', hub, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name)
         inside(hub, 'link', 'set', cable, 'master', 'bridge', 'up')
         inside(name, 'link', 'set', 'lo', 'up')
-        inside(name, 'address', 'add', `10.77.0.${i + 1}/24`, 'dev', 'eth0')
+        if (family === 'ipv4') inside(name, 'address', 'add', `10.77.0.${i + 1}/24`, 'dev', 'eth0')
+        else inside(name, '-6', 'address', 'add', `fd77::${i + 1}/64`, 'dev', 'eth0', 'nodad')
         inside(name, 'link', 'set', 'eth0', 'up')
-        return { name, address: `10.77.0.${i + 1}`, under: ['ip', 'netns', 'exec', name] }
+        return { name, under: ['ip', 'netns', 'exec', name] }
       })
     } catch (error) {
       this.remove()

@@ -11,30 +11,38 @@ import { eventually } from '../../src/testkit/wait.ts'
 
 const MIB = 1024 * 1024
 const folder = mkdtempSync(join(tmpdir(), 'shoal-lan-'))
-const lan = new Lan(3)
+const lans: Lan[] = []
 const peers: ProcessPeer[] = []
 
 after(async () => {
   await Promise.all(peers.map(peer => peer.stop()))
-  lan.remove()
+  for (const lan of lans) lan.remove()
   rmSync(folder, { recursive: true, force: true })
 })
+
+/** Peers as they are started on machines: nobody is told an address or an interface. */
+async function startOn(lan: Lan, name: string, folders: string[][]): Promise<ProcessPeer[]> {
+  lans.push(lan)
+  const started: ProcessPeer[] = []
+  for (const [i, host] of lan.hosts.entries()) {
+    const home = join(folder, `${name}${i}`)
+    started.push(await ProcessPeer.start({ home, folders: folders[i] ?? [], under: host.under }))
+  }
+  peers.push(...started)
+  return started
+}
 
 test('three machines on a LAN: no address typed, found by mDNS, search and fetch from both holders', async () => {
   const original = join(folder, 'share0', 'holiday film.mkv')
   await writeRandomFile(original, 256 * MIB, 1)
   await writeRandomFile(join(folder, 'share1', 'same film, other name.mkv'), 256 * MIB, 1)
 
-  for (const [i, host] of lan.hosts.entries()) {
-    peers.push(
-      await ProcessPeer.start({
-        home: join(folder, `home${i}`),
-        folders: i < 2 ? [join(folder, `share${i}`)] : [],
-        under: host.under
-      })
-    )
-  }
-  const [first, second, searcher] = peers as [ProcessPeer, ProcessPeer, ProcessPeer]
+  const folders = [[join(folder, 'share0')], [join(folder, 'share1')]]
+  const [first, second, searcher] = (await startOn(new Lan(3), 'four', folders)) as [
+    ProcessPeer,
+    ProcessPeer,
+    ProcessPeer
+  ]
   for (const holder of [first, second]) {
     await eventually('both holders have hashed', async () => (await holder.shoal.status()).shared.files === 1)
   }
@@ -68,4 +76,19 @@ test('three machines on a LAN: no address typed, found by mDNS, search and fetch
     sources.reduce((sum, source) => sum + source.bytes, 0),
     256 * MIB
   )
+})
+
+test('two machines with IPv6 alone', async () => {
+  const place = join(folder, 'six')
+  await writeRandomFile(join(place, 'only six.bin'), MIB, 6)
+  const [seed, searcher] = (await startOn(new Lan(2, 'ipv6'), 'six', [[place]])) as [ProcessPeer, ProcessPeer]
+  await eventually('the seed has hashed', async () => (await seed.shoal.status()).shared.files === 1)
+  await eventually('they are neighbours', async () => (await searcher.shoal.status()).peers.neighbours === 1)
+  for (const { address } of await searcher.shoal.peers()) assert.match(address, /^\/ip6\/fd77:/)
+  const found: SearchEvent[] = []
+  for await (const event of searcher.shoal.search('six')) found.push(event)
+  assert.equal(found[0]?.type, 'result')
+  let last: GetEvent | undefined
+  for await (const event of searcher.shoal.get('1', { out: join(folder, 'out6') })) last = event
+  assert.ok(last?.type === 'done' && last.bytesFetched === MIB)
 })
