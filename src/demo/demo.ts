@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { GetEvent, SearchResult, TransferStatus } from '../api.ts'
-import { bytesText, rateText } from '../cli/units.ts'
+import { bytesText, countText, rateText } from '../cli/units.ts'
 import { ProcessPeer } from '../testkit/process-peer.ts'
 import { eventually } from '../testkit/wait.ts'
 
@@ -46,7 +46,8 @@ export async function runDemo(options: { keep: boolean }): Promise<number> {
     if (failed !== undefined) throw failed.reason as Error
     for (const { name, process, peerId } of peers) {
       const { shared } = await process.shoal.status()
-      const shares = shared.files === 0 ? 'shares nothing' : `shares ${shared.files} files, ${bytesText(shared.bytes)}`
+      const shares =
+        shared.files === 0 ? 'shares nothing' : `shares ${countText(shared.files, 'file')}, ${bytesText(shared.bytes)}`
       say(`  ${name.padEnd(6)} process ${process.pid}, peer …${peerId.slice(-8)}, ${shares}`)
     }
 
@@ -81,19 +82,18 @@ async function startPeer(name: string, folders: string[], folder: string): Promi
     args: ['--interface', 'lo']
   })
   await eventually('hashing', async () => {
-    const { shared } = await peer.shoal.status()
-    return shared.hashing === 0 && (folders.length === 0 || shared.files > 0)
+    const shares = await peer.shoal.shares()
+    return shares.length === folders.length && shares.every(({ magnet }) => magnet !== '')
   })
   return { name, process: peer, peerId: (await peer.shoal.status()).peerId }
 }
 
 async function showNeighbours(peer: DemoPeer, all: DemoPeer[]): Promise<void> {
-  const started = performance.now()
   const known = await eventually('finding four peers', async () => {
     const peers = await peer.process.shoal.peers()
     return peers.length >= all.length - 1 && peers.some(other => other.neighbour) ? peers : undefined
   })
-  say(`\n${peer.name} knows ${known.length} peers after ${((performance.now() - started) / 1000).toFixed(1)} s:`)
+  say(`\n${peer.name} knows ${countText(known.length, 'peer')}:`)
   for (const other of known) {
     const role = other.neighbour ? 'neighbour in the overlay' : 'connected'
     say(`  ${nameOf(other.peerId, all).padEnd(6)} found by ${other.foundBy}, ${role}`)
@@ -108,11 +108,12 @@ async function search(peer: DemoPeer, query: string, all: DemoPeer[]): Promise<S
     else {
       for (const { number, name, size, holders } of [...results.values()].slice(0, 6)) {
         const who = holders.map(holder => nameOf(holder, all)).join(', ')
-        say(`  ${String(number).padStart(2)}  ${name.padEnd(36)} ${bytesText(size).padStart(9)}  ${who}`)
+        say(`  ${String(number).padStart(2)}  ${bytesText(size).padStart(9)}  ${who.padEnd(18)}  ${name}`)
       }
       if (results.size > 6) say(`      and ${results.size - 6} more`)
       say(
-        `  ${event.results} results: asked ${event.peersAsked} peers, ${event.messages} messages, ` +
+        `  ${countText(event.results, 'result')}: asked ${countText(event.peersAsked, 'peer')}, ` +
+          `${countText(event.messages, 'message')}, ` +
           `${(event.elapsedMs / 1000).toFixed(2)} s`
       )
     }
