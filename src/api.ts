@@ -14,6 +14,8 @@ export interface Shoal {
   unshare(paths: string[]): Promise<string[]>
   /** Exactly what strangers can see. */
   shares(): Promise<Share[]>
+  /** The standard `.torrent` (BitTorrent v2) of a share, named by its path, name or infohash. This node is its tracker. */
+  torrent(share: string): Promise<TorrentFile>
 
   /** Hits stream in as they are found; the last event is `done`. Ending the iteration ends the search. */
   search(query: string, options?: SearchOptions): AsyncIterable<SearchEvent>
@@ -93,6 +95,14 @@ export interface Share {
   /** What is not shared because it is hidden, secret or ignored. */
   skipped: number
   entries?: SharedFile[]
+}
+
+export interface TorrentFile {
+  /** Of the file or folder. */
+  name: string
+  infohash: string
+  /** The bytes of the file, in base64. */
+  torrent: string
 }
 
 export interface SharedFile {

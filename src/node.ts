@@ -15,6 +15,7 @@ import type {
   ShareOptions,
   Shoal,
   Status,
+  TorrentFile,
   TransferStatus
 } from './api.ts'
 import { type CheckedConfig, checkConfig, type NodeConfig } from './config.ts'
@@ -175,6 +176,10 @@ class Node implements ShoalNode {
 
   async shares(): Promise<Share[]> {
     return this.#library.shares()
+  }
+
+  async torrent(share: string): Promise<TorrentFile> {
+    return this.#library.torrent(share)
   }
 
   search(query: string, options?: SearchOptions): AsyncIterable<SearchEvent> {

@@ -120,6 +120,10 @@ test('a folder by its magnet link: looked into, a part fetched, then by infohash
     const leech = await start()
 
     const listing = await leech.ls(album.magnet)
+    const torrent = fresh()
+    writeFileSync(torrent, Buffer.from((await seed.torrent('Album')).torrent, 'base64'))
+    assert.deepEqual((await leech.ls(torrent)).files, listing.files)
+    await assert.rejects(seed.torrent('Alba'), { code: 'NOT_FOUND' })
     assert.equal(listing.infohash, album.infohash)
     assert.deepEqual(
       listing.files.map(({ path, size }) => [path, size]),

@@ -68,6 +68,14 @@ export function makeProgram({ io, out, createNode, onExitCode }: ProgramInit): C
       await (await import('./commands/shares.ts')).shares(contextOf(command), options)
     })
   program
+    .command('torrent')
+    .argument('<share>', 'share by path, name or infohash')
+    .argument('[file]', 'file to make (default: its name and .torrent)')
+    .description('write the standard .torrent of a share')
+    .action(async (share: string, file: string | undefined, _options, command: Command) => {
+      await (await import('./commands/torrent.ts')).torrent(contextOf(command), share, file)
+    })
+  program
     .command('unshare')
     .argument('<paths...>', 'shares by path or name')
     .description('stop sharing; the files stay where they are')

@@ -24,6 +24,7 @@ export const bodies = {
   share: z.strictObject({ paths: z.array(path).min(1).max(MAX_PATHS), hidden: z.boolean().optional() }),
   /** A share may be named by its name alone. */
   unshare: z.strictObject({ paths: z.array(text).min(1).max(MAX_PATHS) }),
+  torrent: z.strictObject({ share: text }),
   search: z.strictObject({
     query: z.string().max(MAX_QUERY_LENGTH),
     timeoutMs: z.number().positive().max(LONGEST_SEARCH_MS).optional(),

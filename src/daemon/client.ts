@@ -12,6 +12,7 @@ import type {
   ShareOptions,
   Shoal,
   Status,
+  TorrentFile,
   TransferStatus
 } from '../api.ts'
 import { ShoalError } from '../errors.ts'
@@ -103,6 +104,11 @@ class SocketShoal implements Shoal {
   async ls(target: string): Promise<Listing> {
     const body = { target: absoluteTarget(target) }
     return (await this.#requests.answer({ method: 'POST', path: '/v1/ls', body })) as Listing
+  }
+
+  async torrent(share: string): Promise<TorrentFile> {
+    const body = { share: absoluteShare(share) }
+    return (await this.#requests.answer({ method: 'POST', path: '/v1/torrent', body })) as TorrentFile
   }
 
   async unshare(paths: string[]): Promise<string[]> {

@@ -44,6 +44,7 @@ export class Routes {
 
     // a magnet link may be longer than a URL can be
     app.post('/v1/ls', async c => c.json(await shoal.ls((await bodyOf(c, bodies.ls)).target)))
+    app.post('/v1/torrent', async c => c.json(await shoal.torrent((await bodyOf(c, bodies.torrent)).share)))
     app.post('/v1/unshare', async c => c.json(await shoal.unshare((await bodyOf(c, bodies.unshare)).paths)))
     app.post('/v1/share', async c => {
       const { paths, ...options } = await bodyOf(c, bodies.share)

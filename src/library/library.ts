@@ -3,7 +3,7 @@ import { basename, join, relative, resolve, sep } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import type { FileId, Infohash, SwarmId } from '../../protocols/core/ids.ts'
 import { checkName, encodeTorrent, type Metainfo, parseMetainfo } from '../../protocols/metainfo/index.ts'
-import type { Share, ShareEvent, ShareOptions } from '../api.ts'
+import type { Share, ShareEvent, ShareOptions, TorrentFile } from '../api.ts'
 import { ShoalError } from '../errors.ts'
 import { EventStream } from '../event-stream.ts'
 import { sha256 } from '../sha256.ts'
@@ -107,13 +107,7 @@ export class Library {
   }
 
   async unshare(paths: readonly string[]): Promise<string[]> {
-    const shares = paths.map(path => {
-      const share = this.#catalogue.shareAt(resolve(path)) ?? this.#byName(path)
-      if (share === undefined) {
-        throw new ShoalError('NOT_FOUND', `${path} is not shared`, { next: '`shoal shares` lists what is shared.' })
-      }
-      return share
-    })
+    const shares = paths.map(path => this.#shareNamed(path))
     for (const share of shares) {
       this.#watchers.get(share.id)?.close()
       this.#watchers.delete(share.id)
@@ -133,6 +127,22 @@ export class Library {
         id: file.root ?? ''
       }))
     }))
+  }
+
+  /** @throws ShoalError NOT_FOUND; REFUSED for a share that cannot have one, or not yet */
+  torrent(named: string): TorrentFile {
+    const share = this.#catalogue.shareOfCollection(named as Infohash) ?? this.#shareNamed(named)
+    const torrent = this.#catalogue.torrentOf(share.id)
+    if (torrent === undefined) {
+      throw new ShoalError('REFUSED', `${named} has no torrent`, {
+        next: 'Wait until it is hashed; `shoal share` tells why.'
+      })
+    }
+    const metainfo = parseMetainfo(torrent, sha256)
+    const own = this.#init.addresses()
+    const trackers = own.length === 0 ? metainfo.trackers : [own, ...metainfo.trackers]
+    const { name, infohash } = metainfo
+    return { name, infohash, torrent: Buffer.from(encodeTorrent({ ...metainfo, trackers })).toString('base64') }
   }
 
   totals(): { files: number; bytes: number; hashing: number } {
@@ -364,9 +374,13 @@ export class Library {
     this.#watchers.set(share.id, new ShareWatcher(share.path, share.folder, () => void this.#rescan(share, true)))
   }
 
-  #byName(name: string): ShareRow | undefined {
-    const named = this.#catalogue.shares().filter(share => share.name === name)
-    return named.length === 1 ? named[0] : undefined
+  /** By its path, or by its name when no other share has it. */
+  #shareNamed(named: string): ShareRow {
+    const share = this.#catalogue.shareAt(resolve(named))
+    if (share !== undefined) return share
+    const [only, other] = this.#catalogue.shares().filter(({ name }) => name === named)
+    if (only !== undefined && other === undefined) return only
+    throw new ShoalError('NOT_FOUND', `${named} is not shared`, { next: '`shoal shares` lists what is shared.' })
   }
 
   #describe(share: ShareRow): Share {

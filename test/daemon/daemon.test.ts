@@ -53,6 +53,7 @@ test('every method of a peer comes through the socket as it is', async () => {
   assert.deepEqual(await shoal.shares(), [SHARE])
   assert.deepEqual(await shoal.transfers(), [transfer()])
   assert.deepEqual(await shoal.ls('3'), fake.listing)
+  assert.equal((await shoal.torrent('films')).infohash, ID)
   assert.deepEqual(await shoal.unshare(['/data/films']), ['/data/films'])
   assert.deepEqual(await Array.fromAsync(shoal.share(['/data/films'], { hidden: true })), fake.shareEvents)
   assert.deepEqual(await Array.fromAsync(shoal.search('film', { limit: 5, ttl: 2 })), fake.searchEvents)
@@ -63,6 +64,7 @@ test('every method of a peer comes through the socket as it is', async () => {
     ['shares'],
     ['transfers'],
     ['ls', '3'],
+    ['torrent', 'films'],
     ['unshare', ['/data/films']],
     ['share', ['/data/films'], { hidden: true }],
     ['search', 'film', { limit: 5, ttl: 2 }],

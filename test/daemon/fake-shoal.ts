@@ -10,6 +10,7 @@ import type {
   ShareOptions,
   Shoal,
   Status,
+  TorrentFile,
   TransferStatus
 } from '../../src/api.ts'
 import { ShoalError } from '../../src/errors.ts'
@@ -123,6 +124,11 @@ export class FakeShoal implements Shoal {
   async ls(target: string): Promise<Listing> {
     this.#ask('ls', target)
     return this.listing
+  }
+
+  async torrent(share: string): Promise<TorrentFile> {
+    this.#ask('torrent', share)
+    return { name: 'films', infohash: ID, torrent: Buffer.from('d4:infodee').toString('base64') }
   }
 
   async unshare(paths: string[]): Promise<string[]> {
