@@ -7,12 +7,11 @@
  * `--default-gc` leaves V8's garbage collector as it is: for both, so that it shows what our settings are worth.
  */
 import { fork } from 'node:child_process'
-import { createHash, randomFillSync } from 'node:crypto'
-import { createReadStream, createWriteStream, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { parseArgs } from 'node:util'
+import { sha256OfFile, writeRandomFile } from '../src/testkit/files.ts'
 import type { Order } from './transfer-peer.ts'
 
 const MIB = 1024 * 1024
@@ -71,8 +70,8 @@ const seed = new Side()
 const leech = new Side()
 try {
   const file = join(folder, 'payload.bin')
-  await pipeline(randomBytes(mib), createWriteStream(file))
-  const expected = await sha256Of(file)
+  await writeRandomFile(file, mib * MIB, 1)
+  const expected = await sha256OfFile(file)
 
   const started = await seed.do<{ address: string; magnet: string }>({
     do: 'start',
@@ -89,7 +88,7 @@ try {
     const out = join(folder, `out${round}`)
     const fetched = await leech.do<{ seconds: number }>({ do: 'get', target: started.magnet, out })
     const [seedCost, leechCost] = [await seed.do<Cost>({ do: 'cost' }), await leech.do<Cost>({ do: 'cost' })]
-    if ((await sha256Of(join(out, basename(file)))) !== expected) throw new Error('the file that arrived is wrong')
+    if ((await sha256OfFile(join(out, basename(file)))) !== expected) throw new Error('the file that arrived is wrong')
     rmSync(out, { recursive: true })
 
     // the seed sends in the raw run too: the leech asks it to dial back
@@ -141,14 +140,4 @@ function print(result: Result): void {
       `leech ${one(result.leechCpuPerGib)} (raw ${one(result.rawLeechCpuPerGib)}); ` +
       `most resident MiB seed ${one(result.seedResidentMib)}, leech ${one(result.leechResidentMib)}`
   )
-}
-
-function* randomBytes(mib: number): Generator<Buffer> {
-  for (let i = 0; i < mib; i++) yield randomFillSync(Buffer.allocUnsafe(MIB))
-}
-
-async function sha256Of(path: string): Promise<string> {
-  const hash = createHash('sha256')
-  await pipeline(createReadStream(path, { highWaterMark: MIB }), hash)
-  return hash.digest('hex')
 }

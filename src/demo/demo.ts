@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto'
-import { createReadStream, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import type { GetEvent, SearchResult, TransferStatus } from '../api.ts'
 import { bytesText, countText, rateText } from '../cli/units.ts'
+import { sha256OfFile } from '../testkit/files.ts'
 import { ProcessPeer } from '../testkit/process-peer.ts'
 import { eventually } from '../testkit/wait.ts'
 
@@ -147,7 +146,7 @@ async function fetchWithOneKilled(
   const seconds = done.elapsedMs / 1000
   say(`  ${bytesText(done.bytesFetched)} in ${seconds.toFixed(2)} s: ${rateText(done.bytesFetched / seconds)}`)
 
-  const right = (await sha256Of(done.transfer.path)) === (await sha256Of(join(NODE_FOLDER, 'node')))
+  const right = (await sha256OfFile(done.transfer.path)) === (await sha256OfFile(join(NODE_FOLDER, 'node')))
   say(right ? '  The file is the same as the original, byte for byte (SHA-256).' : '  THE FILE IS WRONG.')
   if (killedAt === undefined) say('  The file was here before anybody could be killed.')
   return right
@@ -159,12 +158,6 @@ function gives(transfer: TransferStatus, peer: DemoPeer): boolean {
 
 function nameOf(peerId: string, all: DemoPeer[]): string {
   return all.find(peer => peer.peerId === peerId)?.name ?? `…${peerId.slice(-8)}`
-}
-
-async function sha256Of(path: string): Promise<string> {
-  const hash = createHash('sha256')
-  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash)
-  return hash.digest('hex')
 }
 
 function say(line: string): void {

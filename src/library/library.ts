@@ -9,8 +9,10 @@ import { EventStream } from '../event-stream.ts'
 import { sha256 } from '../sha256.ts'
 import { Catalogue, type CatalogueHit, type ShareRow } from './catalogue.ts'
 import { buildCollection, magnetOf } from './collection.ts'
+import { type FinishedCollection, type FinishedFile, keepFinished } from './finished.ts'
 import { HashPool } from './hash-pool.ts'
 import { type IndexObserver, indexShare } from './index-share.ts'
+import { isInside } from './inside.ts'
 import { ShareWatcher } from './watch.ts'
 
 const PROGRESS_EVERY_MS = 100
@@ -24,17 +26,6 @@ export interface LocatedFile {
   ino: number
   pieceLength: number
   pieceLayer: Uint8Array
-}
-
-/** A file that was fetched whole: its tree is known, so it is shared without hashing it again. */
-export interface FinishedFile {
-  path: string
-  size: number
-  mtimeMs: number
-  ino: number
-  root: FileId | undefined
-  pieceLength: number
-  pieceLayer: Uint8Array | undefined
 }
 
 export interface LibraryInit {
@@ -219,31 +210,14 @@ export class Library {
     return located
   }
 
-  /**
-   * Shares what was fetched: `path` is the file, or the folder of a collection. Files inside a folder that is shared
-   * already become part of that share. A whole collection with a share of its own keeps the metainfo and the trackers
-   * that it came with, so that this node is found by the same link.
-   */
-  async addFinished(
-    path: string,
-    files: readonly FinishedFile[],
-    collection?: { metainfo: Metainfo; trackers: readonly (readonly string[])[] }
-  ): Promise<void> {
-    const place = await realpath(path)
-    const base =
-      path === place ? (file: FinishedFile) => file.path : (file: FinishedFile) => place + file.path.slice(path.length)
-    const around = this.#catalogue.shares().find(share => share.folder && isInside(place, share.path))
-    const folder = (await lstat(place)).isDirectory()
-    const share = around ?? this.#catalogue.addShare({ path: place, name: basename(place), folder, hidden: false })
-    this.#catalogue.transaction(() => {
-      for (const file of files) {
-        const inside = share.folder ? relative(share.path, base(file)).split(sep).join('/') : share.name
-        this.#catalogue.putFile({ ...file, share: share.id, path: inside }, share.name, share.folder)
-      }
-    })
-    this.#publish(share)
-    const isTheSame = around === undefined && this.#catalogue.filesOf(share.id).length === files.length
-    if (collection !== undefined && isTheSame) this.#keepCollection(share, collection, files)
+  /** Shares what was fetched, see `keepFinished`. */
+  async addFinished(path: string, files: readonly FinishedFile[], collection?: FinishedCollection): Promise<void> {
+    const { share, keep } = await keepFinished(this.#catalogue, path, files, collection)
+    if (keep === undefined) this.#publish(share)
+    else {
+      this.#catalogue.setCollection(share.id, keep)
+      this.#init.onChange?.()
+    }
     if (this.#init.watch) this.#follow(share)
   }
 
@@ -354,21 +328,6 @@ export class Library {
     return problem
   }
 
-  #keepCollection(
-    share: ShareRow,
-    { metainfo, trackers }: { metainfo: Metainfo; trackers: readonly (readonly string[])[] },
-    files: readonly FinishedFile[]
-  ): void {
-    const { infohash, infoBytes: info, pieceLength } = metainfo
-    const pieceLayers = new Map<FileId, Uint8Array>()
-    for (const { root, size, pieceLayer } of files) {
-      if (root !== undefined && pieceLayer !== undefined && size > pieceLength) pieceLayers.set(root, pieceLayer)
-    }
-    const torrent = encodeTorrent({ ...metainfo, pieceLayers })
-    this.#catalogue.setCollection(share.id, { infohash, torrent, info, trackers })
-    this.#init.onChange?.()
-  }
-
   #follow(share: ShareRow): void {
     if (this.#watchers.has(share.id)) return
     this.#watchers.set(share.id, new ShareWatcher(share.path, share.folder, () => void this.#rescan(share, true)))
@@ -430,8 +389,4 @@ async function isUnchanged({ path, size, mtimeMs, ino }: LocatedFile): Promise<b
   } catch {
     return false
   }
-}
-
-function isInside(path: string, folder: string): boolean {
-  return path.startsWith(folder.endsWith(sep) ? folder : folder + sep)
 }

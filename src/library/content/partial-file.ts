@@ -10,7 +10,7 @@ import {
 } from '../../../protocols/metainfo/index.ts'
 import { ShoalError } from '../../errors.ts'
 import { sha256 } from '../../sha256.ts'
-import type { FinishedFile } from '../library.ts'
+import type { FinishedFile } from '../finished.ts'
 import { BlockSet } from './block-set.ts'
 import { asContentError, type Files } from './files.ts'
 import { giveName, makeFolders, partialPath } from './place.ts'
