@@ -293,7 +293,7 @@ test('clear refusals', () =>
     await assert.rejects(get(node, '7', { out: folder }), { code: 'NOT_FOUND' })
     await assert.rejects(get(node, 'no-such.torrent', { out: folder }), { code: 'USAGE' })
     await assert.rejects(get(node, 'magnet:?xt=urn:btih:abc', { out: folder }), { code: 'USAGE' })
-    await assert.rejects(get(node, '0'.repeat(64), { out: folder }), { code: 'NOT_FOUND' })
+    await assert.rejects(get(node, '0'.repeat(64), { out: folder }), { code: 'NO_PEERS' })
     await assert.rejects(createNode({ home: fresh(), interfaces: ['nope0'] }), { code: 'USAGE' })
     await assert.rejects(createNode({ home: fresh(), listen: ['/ip4/127.0.0.1/tcp/1'], colour: 1 } as NodeConfig), {
       code: 'BAD_CONFIG'

@@ -36,6 +36,7 @@ export async function runDemo(options: { keep: boolean }): Promise<number> {
     rmSync(folder, { recursive: true, force: true })
   }
   process.once('SIGINT', () => void stop().then(() => process.exit(130)))
+  process.once('SIGTERM', () => void stop().then(() => process.exit(143)))
 
   try {
     say(`Five peers, each a process of its own, on the loopback interface. Nobody is told an address.`)

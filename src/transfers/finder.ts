@@ -50,8 +50,7 @@ export class Finder {
     this.#init = init
   }
 
-  /** Ends when the first search has. */
-  async start(): Promise<void> {
+  start(): void {
     const { leads, id, moved, onPeer } = this.#init
     for (const holder of leads.holders) onPeer(holder as Peer)
     void this.#learn(leads.addresses)
@@ -62,7 +61,9 @@ export class Finder {
         for (const peer of peers) onPeer(peer)
       }
     })
-    await this.#search()
+    // who named holders has just searched for them
+    if (leads.holders.length > 0) this.#later()
+    else void this.#search()
   }
 
   stop(): void {

@@ -93,7 +93,7 @@ export async function findMetainfo(
       else if (timeout.aborted) reject(new ShoalError('NOT_FOUND', notFound(infohash, asked.size)))
       end()
     })
-    void finder.start()
+    finder.start()
   })
 }
 

@@ -155,7 +155,7 @@ export class Transfer {
       // a file's id does not tell its size: who states another one has another file
       accepts: hit => plan.metainfo !== undefined || hit.size === plan.layout.length
     })
-    void this.#finder.start()
+    this.#finder.start()
     this.#timer = setInterval(() => this.#work(), transferConfig.everyMs)
     this.#timer.unref()
     this.#tellProgress()
@@ -339,7 +339,10 @@ export class Transfer {
     const { peers } = stats
     if (peers.length === 0) {
       const known = this.#sources.size
-      return known === 0 ? 'nobody who has it has been found yet' : `none of the ${known} known holders can be reached`
+      if (known === 0) return 'nobody who has it has been found yet'
+      return known === 1
+        ? 'the only known holder cannot be reached'
+        : `none of the ${known} known holders can be reached`
     }
     if (peers.every(({ isInteresting }) => !isInteresting)) return 'the connected peers have none of what is missing'
     if (peers.every(({ isChoking }) => isChoking)) return 'all holders are busy with others: waiting for a turn'

@@ -171,7 +171,7 @@ export class Transfers {
       return { kind: 'file', id: id as FileId, name: file.name, size: file.size, leads: found }
     }
     if (hits.length > 0) return { kind: 'collection', infohash: id as Infohash, leads: found }
-    throw new ShoalError('NOT_FOUND', `nobody who was asked has ${id.slice(0, 12)}…`)
+    throw new ShoalError('NOT_FOUND', `nobody has ${id.slice(0, 12)}…`)
   }
 
   async #plan(target: Target, signal: AbortSignal): Promise<Plan> {
@@ -180,7 +180,7 @@ export class Transfers {
     const leads = begun === undefined ? target.leads : mergeLeads(target.leads, begun.sources)
     if (target.kind === 'file') {
       const size = target.size ?? begun?.size ?? mostCommonSize((await this.#hitsFor(target.id)).hits)?.size
-      if (size === undefined) throw new ShoalError('NOT_FOUND', `nobody who was asked has ${target.id.slice(0, 12)}…`)
+      if (size === undefined) throw new ShoalError('NOT_FOUND', `nobody has ${target.id.slice(0, 12)}…`)
       return planOfFile({ id: target.id, name: target.name ?? begun?.name, size, leads })
     }
     const known = target.metainfo ?? this.#knownMetainfo(target.infohash, begun?.info)
@@ -193,10 +193,11 @@ export class Transfers {
     return this.#parts.library.metainfo(infohash) ?? (begun === undefined ? undefined : parseInfo(begun, sha256))
   }
 
+  /** @throws ShoalError NO_PEERS, TIMEOUT when nothing was found and not everybody could be asked */
   async #hitsFor(id: string): Promise<{ hits: Hit[]; holders: string[] }> {
     const hits: Hit[] = [] // BOUNDED by the search's limit
     const holders = new Set<string>()
-    await this.#parts.searches.run(
+    const { peersAsked, complete } = await this.#parts.searches.run(
       {
         query: { kind: 'id', id: id as FileId | Infohash },
         limit: 100,
@@ -211,6 +212,11 @@ export class Transfers {
       },
       this.#abort.signal
     )
+    if (hits.length === 0 && peersAsked === 0 && complete)
+      throw new ShoalError('NO_PEERS', 'no other peer is connected')
+    if (hits.length === 0 && !complete) {
+      throw new ShoalError('TIMEOUT', `not everybody could be asked for ${id.slice(0, 12)}…, and nobody else has it`)
+    }
     return { hits, holders: [...holders] }
   }
 }

@@ -111,6 +111,7 @@ const CODES: Record<string, ContentError['code']> = {
   EPERM: 'NOT_WRITABLE',
   EISDIR: 'NOT_WRITABLE',
   ENOTDIR: 'NOT_WRITABLE',
+  EEXIST: 'NOT_WRITABLE',
   ELOOP: 'NOT_WRITABLE',
   ENOENT: 'CONTENT_GONE'
 }
