@@ -3,6 +3,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
+import type { Infohash } from '../protocols/core/ids.ts'
+import type { TrackerService } from '../protocols/tracker/handler.ts'
 import type { GetEvent, SearchEvent, SearchResult, Share } from '../src/api.ts'
 import type { NodeConfig } from '../src/config.ts'
 import { newGroupKey } from '../src/libp2p/group-key.ts'
@@ -151,6 +154,21 @@ test('a folder by its magnet link: looked into, a part fetched, then by infohash
     const shares = await other.shares()
     assert.equal(shares[0]?.infohash, album.infohash, 'who has it whole is found by the same link')
     assert.equal(shares[0]?.files, 4)
+
+    const { tracker } = seed.host!.services as { tracker: TrackerService }
+    const account = (): object | undefined => tracker.account(album.infohash as Infohash)
+    // who took a part of it is no seed, and who came by another way than the link has not heard of the tracker
+    assert.deepEqual(account(), { seeds: 1, leeches: 1, completed: 0 })
+    const member = await start()
+    const theirs = fresh()
+    await get(member, album.magnet, { out: theirs })
+    await eventually('the tracker of the link knows the new seed', () =>
+      isDeepStrictEqual(account(), { seeds: 2, leeches: 1, completed: 1 })
+    )
+    await member.unshare([join(theirs, 'Album')])
+    await eventually('and hears that it has left', () =>
+      isDeepStrictEqual(account(), { seeds: 1, leeches: 1, completed: 1 })
+    )
 
     const file = listing.files[2]!
     const single = fresh()

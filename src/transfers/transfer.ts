@@ -261,7 +261,7 @@ export class Transfer {
     const files = await content.finish(index => chosen === undefined || chosen.has(index))
     if (this.#isOver()) return
     this.#stopFinding()
-    this.#parts.announcer.update(plan.id, { ...this.#moved(), left: 0 })
+    this.#parts.announcer.update(plan.id, this.#moved())
     const stats = swarm.stats()
     this.#final = { stats, bytesDone: stats.storedBytes }
     this.#parts.state.remove(plan.id)
@@ -322,10 +322,11 @@ export class Transfer {
     return this.#final?.stats ?? this.#swarm?.stats()
   }
 
+  /** Who fetches a part of a collection is no seed when that is here: what is left counts against the whole. */
   #moved(): Moved {
     const stats = this.#stats()
     return {
-      left: stats === undefined ? this.plan.layout.length : stats.wantedBytes - stats.storedBytes,
+      left: this.plan.layout.length - (stats?.storedBytes ?? 0),
       uploaded: stats?.sentBytes ?? 0,
       downloaded: stats?.receivedBytes ?? 0
     }
