@@ -46,7 +46,7 @@ export type HostServices = { identify: Identify }
 
 /**
  * A libp2p host with Shoal's settings, not yet started. Peer routing (id → addresses) is kad-dht's, under a protocol
- * name of its own; nothing dials by itself.
+ * name of its own. Nothing dials by itself but kad-dht, to fill its table.
  */
 export async function createHost<Services extends Record<string, unknown>>(
   init: HostInit<Services>
