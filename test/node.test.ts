@@ -214,6 +214,88 @@ test('a transfer that was interrupted goes on where it was, also in another proc
     assert.deepEqual(await later.transfers(), [])
   }))
 
+test('two files that are to have one name do not mix, one after the other or at once', () =>
+  withNodes(async start => {
+    const [old, newer] = [join(fresh(), 'film.bin'), join(fresh(), 'film.bin')]
+    await writeRandomFile(old, 48 * MIB, 7)
+    await writeRandomFile(newer, 3 * MIB, 8)
+    const seed = await start()
+    const first = await share(seed, old)
+    const second = await share(seed, newer)
+    const leech = await start()
+    const out = fresh()
+    for await (const event of leech.get(first.magnet, { out })) {
+      if (event.type === 'progress' && event.transfer.bytesDone > 4 * MIB) break
+    }
+    const done = await get(leech, second.magnet, { out })
+    assert.equal(await sha256OfFile(done.transfer.path), await sha256OfFile(newer))
+    await assert.rejects(get(leech, first.magnet, { out }), { code: 'EXISTS' })
+    const both = fresh()
+    const other = await start()
+    const results = await Promise.allSettled([
+      get(other, first.magnet, { out: both }),
+      get(other, second.magnet, { out: both })
+    ])
+    for (const [i, result] of results.entries()) {
+      if (result.status === 'rejected') assert.equal((result.reason as { code: string }).code, 'EXISTS')
+      else assert.equal(await sha256OfFile(join(both, 'film.bin')), await sha256OfFile(i === 0 ? old : newer))
+    }
+    assert.ok(results.some(({ status }) => status === 'fulfilled'))
+  }))
+
+test('a part of a collection is fetched while another part is half here: neither is lost', () =>
+  withNodes(async start => {
+    const place = join(fresh(), 'Album')
+    await writeRandomFile(join(place, 'a.bin'), 48 * MIB, 9)
+    await writeRandomFile(join(place, 'b.bin'), MIB, 10)
+    const seed = await start()
+    const { magnet } = await share(seed, place)
+    const leech = await start()
+    const out = fresh()
+    for await (const event of leech.get(magnet, { out, files: ['a.bin'] })) {
+      if (event.type === 'progress' && event.transfer.bytesDone > 8 * MIB) break
+    }
+    await get(leech, magnet, { out, files: ['b.bin'] })
+    assert.equal((await leech.transfers()).length, 1, 'what is half here is still known')
+    const more = fresh()
+    mkdirSync(more)
+    writeFileSync(join(more, 'c.txt'), 'c')
+    await share(leech, more)
+    const done = await get(leech, magnet, { out })
+    assert.ok(done.bytesFetched < 42 * MIB, `${done.bytesFetched} fetched`)
+    assert.equal(await sha256OfFile(join(out, 'Album/a.bin')), await sha256OfFile(join(place, 'a.bin')))
+  }))
+
+test('asked twice in one moment, the same transfer answers both', () =>
+  withNodes(async start => {
+    const file = join(fresh(), 'one.bin')
+    await writeRandomFile(file, 16 * MIB, 11)
+    const seed = await start()
+    const { magnet } = await share(seed, file)
+    const leech = await start()
+    const out = fresh()
+    const both = await Promise.all([get(leech, magnet, { out }), get(leech, magnet, { out })])
+    assert.deepEqual(
+      both.map(({ bytesFetched }) => bytesFetched),
+      [16 * MIB, 16 * MIB]
+    )
+    assert.equal((await leech.status()).totals.down, 16 * MIB)
+  }))
+
+test('a node that hashes closes at once', () =>
+  withNodes(async start => {
+    const place = fresh()
+    for (let i = 0; i < 8; i++) await writeRandomFile(join(place, `f${i}.bin`), 24 * MIB, i)
+    const node = await start()
+    const events = node.share([place])[Symbol.asyncIterator]()
+    await events.next()
+    await node.close()
+    const rest = (async () => {
+      while (!(await events.next()).done);
+    })()
+    await assert.rejects(rest, { code: 'INTERRUPTED' })
+  }))
+
 test('two who ask for the same get the same transfer; it pauses when the last one leaves', () =>
   withNodes(async start => {
     const file = join(fresh(), 'both.bin')

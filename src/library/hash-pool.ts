@@ -58,6 +58,9 @@ export class HashPool {
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#idle)
+    for (const { job, resolve } of this.#queue.splice(0)) {
+      resolve({ number: job.number, type: 'failed', code: 'IO_FAILED', message: 'the node stops' })
+    }
     await Promise.all([...this.#workers].map(({ worker }) => worker.terminate()))
   }
 

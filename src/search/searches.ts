@@ -35,12 +35,12 @@ export class Searches {
   }
 
   /** Ends when everybody has answered, at the time limit, or with the signal. @throws ShoalError REFUSED */
-  run(run: SearchRun, signal?: AbortSignal): Promise<SearchOutcome> {
+  async run(run: SearchRun, signal?: AbortSignal): Promise<SearchOutcome> {
     if (this.#running.size >= MAX_RUNNING)
       throw new ShoalError('REFUSED', `${MAX_RUNNING} searches are running already`)
     const search = this.#next++
     const { query, ttl, limit, timeoutMs } = run
-    return new Promise(resolve => {
+    return await new Promise(resolve => {
       const stop = (): void => this.#command({ type: 'stop', search })
       const end = (outcome: SearchOutcome): void => {
         this.#running.delete(search)

@@ -31,6 +31,7 @@ export async function findMetainfo(
   what: { infohash: Infohash; leads: Leads; signal: AbortSignal }
 ): Promise<{ metainfo: Metainfo; holder: Peer }> {
   const { infohash, leads } = what
+  what.signal.throwIfAborted()
   const abort = new AbortController()
   const timeout = AbortSignal.timeout(metainfoFinderConfig.timeoutMs)
   const signal = AbortSignal.any([what.signal, abort.signal, timeout])

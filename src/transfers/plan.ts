@@ -8,6 +8,7 @@ import {
   metainfoLimits
 } from '../../protocols/metainfo/index.ts'
 import { ShoalError } from '../errors.ts'
+import { PARTIAL_ENDING } from '../library/ignore.ts'
 import type { Leads } from './target.ts'
 
 /** All that is known of something before its bytes are fetched. */
@@ -31,7 +32,11 @@ export function planOfFile(file: { id: FileId; name: string | undefined; size: n
   return { id, name, layout: Layout.single(id, size, name), collection: undefined, metainfo: undefined, leads }
 }
 
+/** @throws ShoalError BAD_METAINFO for names that this node gives to partial files */
 export function planOfCollection(metainfo: Metainfo, leads: Leads): Plan {
+  if (metainfo.files.some(({ path }) => path.some(part => part.endsWith(PARTIAL_ENDING)))) {
+    throw new ShoalError('BAD_METAINFO', `a file of ${metainfo.name} is called like an unfinished download`)
+  }
   return {
     id: metainfo.infohash,
     name: metainfo.name,
@@ -68,7 +73,7 @@ export function chooseFiles(plan: Plan, wanted: readonly string[] | undefined): 
 
 function usableName(name: string | undefined): string | undefined {
   const last = name?.split('/').at(-1)
-  if (last === undefined) return undefined
+  if (last === undefined || last.endsWith(PARTIAL_ENDING)) return undefined
   try {
     checkName(last)
     return last

@@ -81,7 +81,8 @@ export class Seeder {
     for (const [id, { handle }] of this.#swarms) {
       if (library.lookup(id) !== undefined) continue
       this.#swarms.delete(id)
-      void handle.close()
+      this.#parts.announcer.leave(id)
+      closeQuietly(handle)
     }
     const collections = new Map(library.collections().map(({ infohash, trackers }) => [infohash, trackers]))
     for (const infohash of this.#announced) {
@@ -134,8 +135,13 @@ export class Seeder {
       else if (now - seeding.busyAt >= seederConfig.idleMs) {
         this.#swarms.delete(id)
         if (!this.#announced.has(id as Infohash)) this.#parts.announcer.leave(id)
-        void seeding.handle.close()
+        closeQuietly(seeding.handle)
       }
     }
   }
+}
+
+function closeQuietly(handle: SwarmHandle): void {
+  // what a close can fail at is told elsewhere, or harms nobody: the content is read anew when it is wanted
+  handle.close().catch(() => {})
 }

@@ -95,7 +95,8 @@ export class Transfer {
       isStale: (older, newer) => older.type === 'progress' && newer.type === 'progress',
       ...(signal === undefined ? {} : { signal })
     })
-    this.#readers.add(events)
+    if (this.#isOver()) events.fail(this.#error ?? new ShoalError('INTERRUPTED', `${this.plan.name} is paused`))
+    else this.#readers.add(events)
     return events
   }
 
@@ -264,7 +265,8 @@ export class Transfer {
     this.#parts.announcer.update(plan.id, this.#moved())
     const stats = swarm.stats()
     this.#final = { stats, bytesDone: stats.storedBytes }
-    this.#parts.state.remove(plan.id)
+    // other files of the collection may be half here, from an earlier choice: they are not forgotten
+    if (!content.hasUnfinished) this.#parts.state.remove(plan.id)
     const { metainfo } = plan
     const { trackers } = plan.leads
     const isWhole = chosen === undefined && metainfo !== undefined
@@ -302,6 +304,8 @@ export class Transfer {
   async #release(error: ShoalError): Promise<void> {
     try {
       await this.#swarm?.close()
+    } catch (thrown) {
+      this.#error ??= asTransferError(thrown)
     } finally {
       this.#init.onEnd(undefined)
       for (const reader of this.#readers) reader.fail(error)

@@ -123,14 +123,17 @@ export class Transfers {
     const folder = resolve(options.cwd ?? '.', options.out ?? begun ?? '.')
     signal.throwIfAborted()
     await this.#parts.seeder.close(plan.id)
-    const meanwhile = await this.#running(plan.id)
-    if (meanwhile !== undefined) return meanwhile
+    // nothing is waited for between the last look and the entry: two who ask at once must meet
+    for (let other = this.#active.get(plan.id); other !== undefined; other = this.#active.get(plan.id)) {
+      if (other.ending === undefined) return other
+      await other.ending
+    }
     const transfer = new Transfer(this.#parts, {
       plan,
       folder,
       chosen,
       onEnd: seed => {
-        this.#active.delete(plan.id)
+        if (this.#active.get(plan.id) === transfer) this.#active.delete(plan.id)
         if (seed !== undefined) this.#parts.seeder.adopt(seed)
       }
     })
@@ -141,11 +144,10 @@ export class Transfers {
 
   /** One that is ending is waited for: its files are opened anew. */
   async #running(id: SwarmId): Promise<Transfer | undefined> {
-    for (;;) {
-      const running = this.#active.get(id)
-      if (running?.ending === undefined) return running
+    for (let running = this.#active.get(id); running?.ending !== undefined; running = this.#active.get(id)) {
       await running.ending
     }
+    return this.#active.get(id)
   }
 
   async #parse(text: string): Promise<Target> {

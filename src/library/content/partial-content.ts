@@ -97,6 +97,11 @@ export class PartialContent implements Content {
     return join(this.#root, ...(first?.path ?? []))
   }
 
+  /** Whether something of a file is here that is not finished. */
+  get hasUnfinished(): boolean {
+    return this.#files.some(file => file !== undefined && !file.named && file.bytes > 0)
+  }
+
   /** Bytes that are there and verified. */
   get bytes(): number {
     return this.#files.reduce((sum, file) => sum + (file?.bytes ?? 0), 0)
@@ -202,9 +207,14 @@ export class PartialContent implements Content {
         // nothing is said of this file: it is hashed when the transfer goes on
       }
     }
-    this.#init.state.setBytesDone(this.#init.id, this.bytes)
-    if (remembered.length > 0) this.#init.state.putBlocks(this.#init.id, remembered)
-    await this.#release()
+    try {
+      this.#init.state.setBytesDone(this.#init.id, this.bytes)
+      if (remembered.length > 0) this.#init.state.putBlocks(this.#init.id, remembered)
+    } catch {
+      // a full disk under the home directory: what is there is found by hashing when the transfer goes on
+    } finally {
+      await this.#release()
+    }
   }
 
   get #port(): Files {

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path'
 import { idToBytes } from '../../../protocols/core/ids.ts'
+import { ContentError } from '../../../protocols/exchange/content.ts'
 import {
   BLOCK_BYTES,
   blockCount,
@@ -47,7 +48,7 @@ export class PartialFile {
     this.#init = init
     this.file = init.file
     this.final = init.final
-    this.partial = partialPath(init.final)
+    this.partial = partialPath(init.final, init.file.root!)
     this.#blocksPerPiece = init.pieceLength / BLOCK_BYTES
     this.tree = new FileTree({
       root: idToBytes(init.file.root!),
@@ -142,6 +143,13 @@ export class PartialFile {
     const { storage, files } = this.#init
     await this.sync()
     await storage.handles.release([this.partial])
+    const size = (await files.lstat(this.partial))?.size
+    if (size !== this.file.length) {
+      throw new ContentError(
+        'CONTENT_CHANGED',
+        `${this.partial} was changed by somebody else: remove it and fetch again`
+      )
+    }
     await giveName(files, this.partial, this.final)
     this.#named = true
     this.#reader.path = this.final

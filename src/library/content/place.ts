@@ -1,19 +1,26 @@
 import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
+import type { FileId } from '../../../protocols/core/ids.ts'
 import { ContentError } from '../../../protocols/exchange/content.ts'
 import { ShoalError } from '../../errors.ts'
 import { PARTIAL_ENDING } from '../ignore.ts'
 import { asContentError, type Files } from './files.ts'
 
+/** Digits of the file's id in the name of its partial file. */
+const ID_DIGITS = 16
 /** File systems take 255 bytes; the ending of a partial file needs room. */
-const LONGEST_WITH_ENDING = 255 - PARTIAL_ENDING.length
+const LONGEST_WITH_ENDING = 255 - ID_DIGITS - 1 - PARTIAL_ENDING.length
 
-/** Where a file is put while it is being fetched: beside its place. */
-export function partialPath(final: string): string {
+/**
+ * Where a file is put while it is being fetched: beside its place. Its id is a part of the name, so that another file
+ * that is to have the same place never writes into it.
+ */
+export function partialPath(final: string, id: FileId): string {
   const folder = dirname(final)
   const name = final.slice(folder.length).replace(/^\//, '')
-  if (Buffer.byteLength(name) <= LONGEST_WITH_ENDING) return final + PARTIAL_ENDING
-  return join(folder, createHash('sha256').update(name).digest('hex').slice(0, 32) + PARTIAL_ENDING)
+  const ending = `.${id.slice(0, ID_DIGITS)}${PARTIAL_ENDING}`
+  if (Buffer.byteLength(name) <= LONGEST_WITH_ENDING) return final + ending
+  return join(folder, createHash('sha256').update(name).digest('hex').slice(0, 32) + ending)
 }
 
 /**

@@ -105,13 +105,18 @@ export class TransferState {
 
   /** Only after the blocks are on the disk. */
   putBlocks(id: string, files: readonly { file: number; blocks: Uint8Array; stamp: string }[]): void {
-    this.#database.exec('BEGIN')
     const put = this.#database.prepare(
       `INSERT INTO transfer_files (transfer, file, blocks, stamp) VALUES (?, ?, ?, ?)
        ON CONFLICT (transfer, file) DO UPDATE SET blocks = excluded.blocks, stamp = excluded.stamp`
     )
-    for (const { file, blocks, stamp } of files) put.run(id, file, blocks, stamp)
-    this.#database.exec('COMMIT')
+    this.#database.exec('BEGIN')
+    try {
+      for (const { file, blocks, stamp } of files) put.run(id, file, blocks, stamp)
+      this.#database.exec('COMMIT')
+    } catch (error) {
+      this.#database.exec('ROLLBACK')
+      throw error
+    }
   }
 
   /** Before the first write of a run: what was said of blocks is no longer the whole truth. */

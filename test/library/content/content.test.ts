@@ -25,6 +25,7 @@ import { type Files, realFiles } from '../../../src/library/content/files.ts'
 import { HandlePool } from '../../../src/library/content/handle-pool.ts'
 import { PartialContent } from '../../../src/library/content/partial-content.ts'
 import { PieceCache } from '../../../src/library/content/piece-cache.ts'
+import { partialPath } from '../../../src/library/content/place.ts'
 import { SharedContent } from '../../../src/library/content/shared-content.ts'
 import { TransferState, transferSchema } from '../../../src/library/content/transfer-state.ts'
 import { sha256 } from '../../../src/sha256.ts'
@@ -208,7 +209,7 @@ test('after an unclean stop whole pieces are found again, and what is wrong is n
   const target = fresh()
   const at = state()
   await fetch(from.seed, await openPartial(from, target, at), 11)
-  const part = join(target, 'things/a/one.bin.shoal-part')
+  const part = partialPath(join(target, 'things/a/one.bin'), from.layout.files[0]!.root!)
   const bytes = readFileSync(part)
   bytes[5 * BLOCK_BYTES] = bytes[5 * BLOCK_BYTES]! ^ 1
   writeFileSync(part, bytes)
@@ -226,7 +227,7 @@ test('a partial file that was changed after a clean stop is not believed', async
   const first = await openPartial(from, target, at)
   await fetch(from.seed, first, 8)
   await first.close()
-  const part = join(target, 'things/one.bin.shoal-part')
+  const part = partialPath(join(target, 'things/one.bin'), from.layout.files[0]!.root!)
   const bytes = readFileSync(part)
   bytes[0] = bytes[0]! ^ 1
   writeFileSync(part, bytes)
@@ -275,7 +276,7 @@ test('a planted link in place of the partial file is not written through', async
   const victim = join(fresh(), 'victim')
   writeFileSync(victim, 'precious')
   mkdirSync(join(target, 'things'))
-  symlinkSync(victim, join(target, 'things/one.bin.shoal-part'))
+  symlinkSync(victim, partialPath(join(target, 'things/one.bin'), from.layout.files[0]!.root!))
   await assert.rejects(async () => fetch(from.seed, await openPartial(from, target, state())), {
     code: /^(EXISTS|NOT_WRITABLE)$/
   })
