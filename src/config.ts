@@ -1,5 +1,14 @@
+import { multiaddr } from '@multiformats/multiaddr'
 import { z } from 'zod'
 import { ShoalError } from './errors.ts'
+
+function isPeerAddress(text: string): boolean {
+  try {
+    return multiaddr(text).getComponents().at(-1)?.name === 'p2p'
+  } catch {
+    return false
+  }
+}
 
 const texts = z.array(z.string().min(1)).default([])
 
@@ -11,7 +20,9 @@ const schema = z.strictObject({
   /** Names of network interfaces to use for finding peers and for listening; default: all that are up. */
   interfaces: texts,
   /** Addresses of peers to stay connected to: multiaddrs that end in `/p2p/<id>`. */
-  peers: texts,
+  peers: z
+    .array(z.string().refine(isPeerAddress, 'must be a multiaddr that ends in /p2p/<id>, as `shoal status` prints it'))
+    .default([]),
   /** File with a group key: only peers with the same key can connect. */
   groupKeyFile: z.string().min(1).optional(),
   /** Whether to look for peers by multicast DNS. */

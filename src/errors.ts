@@ -44,9 +44,14 @@ export class ShoalError extends Error {
   }
 }
 
+const SQLITE_FULL = 13
+
 /** Any thrown value as a ShoalError; an unexpected one becomes INTERNAL with its cause kept. */
 export function asShoalError(thrown: unknown): ShoalError {
   if (thrown instanceof ShoalError) return thrown
+  if (thrown instanceof Error && (thrown as { errcode?: unknown }).errcode === SQLITE_FULL) {
+    return new ShoalError('DISK_FULL', 'the disk of the home directory is full', { cause: thrown })
+  }
   const message = thrown instanceof Error ? thrown.message : String(thrown)
   return new ShoalError('INTERNAL', message, { cause: thrown })
 }

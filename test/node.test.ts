@@ -398,6 +398,9 @@ test('clear refusals', () =>
     await assert.rejects(createNode({ home: fresh(), listen: ['/ip4/127.0.0.1/tcp/1'], colour: 1 } as NodeConfig), {
       code: 'BAD_CONFIG'
     })
+    for (const peer of ['garbage', '/ip4/127.0.0.1/tcp/9']) {
+      await assert.rejects(createNode({ home: fresh(), peers: [peer] }), { code: 'BAD_CONFIG' })
+    }
   }))
 
 test('20 peers: a search finds every holder', () =>
