@@ -207,6 +207,18 @@ test('what cannot be shared is refused with a reason', async () => {
   assert.equal(library.search('side', 5).length, 0)
 })
 
+test('a shared file that is replaced again and again is followed', async () => {
+  const root = tree({ 'doc.txt': 'one' })
+  const path = join(root, 'doc.txt')
+  const library = make(undefined, true)
+  await shareAll(library, [path])
+  for (const text of ['second', 'the third']) {
+    writeFileSync(`${path}.new`, text)
+    renameSync(`${path}.new`, path)
+    await eventually(text, () => library.shares()[0]?.entries?.[0]?.size === text.length)
+  }
+})
+
 test('a file that turns out to be changed is withdrawn at once', async () => {
   const root = tree({ 'one.txt': 'first', 'two.txt': 'second' })
   const library = make()
