@@ -7,6 +7,10 @@ import { Uint8ArrayList } from 'uint8arraylist'
  */
 export const BULK_SEND_BYTES = 262_028
 
+/** Chunks below this that follow one another are gathered in buffers of TAIL_BYTES; others are kept as they came. */
+const SMALL_CHUNK_BYTES = 1_024
+const TAIL_BYTES = 16 * 1024
+
 /** A frame's bytes as views of what arrived, in order. Join only what is small. */
 export type Frame = Uint8Array[]
 
@@ -54,6 +58,8 @@ export class FramedStream {
   readonly #frameTimeoutMs: number
 
   readonly #chunks: Uint8Array[] = [] // BOUNDED by one frame, or by the high-water mark and one window
+  /** Where crumbs are gathered: the last chunk is a view of it. */
+  #tail: { room: Uint8Array; used: number } | undefined
   #chunkBytes = 0
   #frameBytes = -1
   #paused = false
@@ -203,8 +209,29 @@ export class FramedStream {
 
   #append(bytes: Uint8Array): void {
     if (bytes.byteLength === 0) return
-    this.#chunks.push(bytes)
     this.#chunkBytes += bytes.byteLength
+    const last = this.#chunks.at(-1)
+    const isCrumb = bytes.byteLength < SMALL_CHUNK_BYTES
+    if (!isCrumb || (this.#tail === undefined && (last === undefined || last.byteLength >= SMALL_CHUNK_BYTES))) {
+      this.#tail = undefined
+      this.#chunks.push(bytes)
+      return
+    }
+    // a stranger chooses how a frame is cut: crumbs are gathered, so that there are few entries whatever is chosen
+    if (this.#tail === undefined) this.#gather(this.#chunks.pop() as Uint8Array)
+    this.#gather(bytes)
+  }
+
+  #gather(bytes: Uint8Array): void {
+    if (this.#tail === undefined || this.#tail.used + bytes.byteLength > TAIL_BYTES) {
+      this.#tail = { room: new Uint8Array(TAIL_BYTES), used: 0 }
+      this.#chunks.push(this.#tail.room.subarray(0, 0))
+    }
+    const { room, used } = this.#tail
+    room.set(bytes, used)
+    this.#tail.used = used + bytes.byteLength
+    const begin = (this.#chunks.at(-1) as Uint8Array).byteOffset
+    this.#chunks[this.#chunks.length - 1] = room.subarray(begin, this.#tail.used)
   }
 
   #advance(): void {
@@ -247,18 +274,21 @@ export class FramedStream {
   #take(length: number): Uint8Array[] {
     const parts: Uint8Array[] = []
     let left = length
+    let whole = 0
     while (left > 0) {
-      const chunk = this.#chunks[0] as Uint8Array
+      const chunk = this.#chunks[whole] as Uint8Array
       if (chunk.byteLength <= left) {
         parts.push(chunk)
-        this.#chunks.shift()
+        whole++
         left -= chunk.byteLength
       } else {
         parts.push(chunk.subarray(0, left))
-        this.#chunks[0] = chunk.subarray(left)
+        this.#chunks[whole] = chunk.subarray(left)
         left = 0
       }
     }
+    this.#chunks.splice(0, whole)
+    if (this.#chunks.length === 0) this.#tail = undefined
     this.#chunkBytes -= length
     return parts
   }

@@ -5,7 +5,8 @@ import {
   Layout,
   layoutOf,
   type Metainfo,
-  metainfoLimits
+  metainfoLimits,
+  pieceLengthFor
 } from '../../protocols/metainfo/index.ts'
 import { ShoalError } from '../errors.ts'
 import { PARTIAL_ENDING } from '../library/ignore.ts'
@@ -28,6 +29,9 @@ export interface Plan {
 export function planOfFile(file: { id: FileId; name: string | undefined; size: number; leads: Leads }): Plan {
   const { id, size, leads } = file
   if (size > metainfoLimits.maxBytes) throw new ShoalError('BAD_METAINFO', 'the file is larger than any disk')
+  if (Math.ceil(size / pieceLengthFor(size)) > metainfoLimits.maxPieces) {
+    throw new ShoalError('BAD_METAINFO', 'the file has more pieces than a transfer can')
+  }
   const name = usableName(file.name) ?? id
   return { id, name, layout: Layout.single(id, size, name), collection: undefined, metainfo: undefined, leads }
 }

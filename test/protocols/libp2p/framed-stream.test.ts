@@ -32,6 +32,20 @@ test('frames arrive as they were written, however the bytes are cut', async () =
   )
 })
 
+test('a frame that comes in crumbs is whole and held in few parts', async () => {
+  const expected = Uint8Array.from({ length: 40_000 }, (_, i) => i % 251)
+  for (const step of [1, 3, 700, 1_023]) {
+    const [a, b] = await pair()
+    const reader = new FramedStream(b, init)
+    const wire = Buffer.concat([Uint8Array.of(0, 0, 0x9c, 0x40), expected, Uint8Array.of(0, 0, 0, 2, 8, 9)])
+    for (let at = 0; at < wire.byteLength; at += step) a.send(wire.subarray(at, at + step))
+    const frame = (await reader.read()) as Frame
+    assert.deepEqual(Buffer.from(join(frame)), Buffer.from(expected))
+    assert.ok(frame.length < 10, `${frame.length} parts with steps of ${step}`)
+    assert.deepEqual([...join((await reader.read()) as Frame)], [8, 9])
+  }
+})
+
 test('an empty frame is a frame, raw bytes come before the first one', async () => {
   const [a, b] = await pair()
   const writer = new FramedStream(a, init)
