@@ -33,12 +33,24 @@ test('frames arrive as they were written, however the bytes are cut', async () =
 })
 
 test('a frame that comes in crumbs is whole and held in few parts', async () => {
-  const expected = Uint8Array.from({ length: 40_000 }, (_, i) => i % 251)
-  for (const step of [1, 3, 700, 1_023]) {
+  for (const [step, length] of [
+    [1, 1_500],
+    [3, 4_500],
+    [700, 100_000],
+    [1_023, 100_000]
+  ] as const) {
+    const expected = Uint8Array.from({ length }, (_, i) => i % 251)
     const [a, b] = await pair()
     const reader = new FramedStream(b, init)
-    const wire = Buffer.concat([Uint8Array.of(0, 0, 0x9c, 0x40), expected, Uint8Array.of(0, 0, 0, 2, 8, 9)])
-    for (let at = 0; at < wire.byteLength; at += step) a.send(wire.subarray(at, at + step))
+    const writer = new FramedStream(a, init)
+    const wire = Buffer.concat([Uint8Array.of(0, 0, length >>> 8, length), expected, Uint8Array.of(0, 0, 0, 2, 8, 9)])
+    wire[1] = length >>> 16
+    for (let at = 0; at < wire.byteLength; at += step) {
+      writer.writeRaw(wire.subarray(at, at + step))
+      await writer.drained()
+      // each arrives on its own
+      await new Promise(resolve => setImmediate(resolve))
+    }
     const frame = (await reader.read()) as Frame
     assert.deepEqual(Buffer.from(join(frame)), Buffer.from(expected))
     assert.ok(frame.length < 10, `${frame.length} parts with steps of ${step}`)
