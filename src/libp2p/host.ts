@@ -88,12 +88,18 @@ export async function createHost<Services extends Record<string, unknown>>(
         clientMode: false,
         peerInfoMapper: passthroughMapper,
         allowQueryWithZeroPeers: true,
-        initialQuerySelfInterval: 1_000
+        initialQuerySelfInterval: 1_000,
+        // it routes peers; values of strangers, which it would keep on our disk, are refused
+        validators: { pk: refuseValue }
       }),
       ...(init.services as ServiceFactoryMap)
     }
   })
   return host as unknown as Libp2p<Services & HostServices>
+}
+
+async function refuseValue(): Promise<void> {
+  throw new Error('this node keeps no values for others')
 }
 
 /** Starts the host. @throws ShoalError NETWORK when it can listen nowhere */
