@@ -5,6 +5,9 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
 import type { Infohash } from '../protocols/core/ids.ts'
+import { EXCHANGE_PROTOCOL, type ExchangeService } from '../protocols/exchange/handler.ts'
+import { encodeHandshake, ourFeatures } from '../protocols/exchange/handshake.ts'
+import type { SearchService } from '../protocols/search/handler.ts'
 import type { TrackerService } from '../protocols/tracker/handler.ts'
 import type { GetEvent, SearchEvent, SearchResult, Share } from '../src/api.ts'
 import type { NodeConfig } from '../src/config.ts'
@@ -12,6 +15,7 @@ import { newGroupKey } from '../src/libp2p/group-key.ts'
 import { createNode, type ShoalNode } from '../src/node.ts'
 import { sha256OfFile, writeRandomFile } from '../src/testkit/files.ts'
 import { eventually } from '../src/testkit/wait.ts'
+import { startTestHost } from './libp2p/hosts.ts'
 
 const MIB = 1024 * 1024
 const folder = mkdtempSync(join(tmpdir(), 'shoal-node-'))
@@ -400,6 +404,42 @@ test('clear refusals', () =>
     })
     for (const peer of ['garbage', '/ip4/127.0.0.1/tcp/9']) {
       await assert.rejects(createNode({ home: fresh(), peers: [peer] }), { code: 'BAD_CONFIG' })
+    }
+  }))
+
+test('peers that have nothing do not keep a transfer from finding one that has', () =>
+  withNodes(async start => {
+    const place = fresh()
+    await writeRandomFile(join(place, 'late.bin'), 300_000, 12)
+    const holder = await start()
+    await share(holder, place)
+    const [file] = (await holder.shares())[0]!.entries!
+    await holder.unshare([place])
+    const leech = await start({ peers: [await addressOf(holder)] })
+    await neighbours(leech)
+    const fetching = get(leech, `magnet:?xt=urn:shoal:${file!.id}&xl=300000`, { out: fresh() })
+    const quiet = await Promise.all(Array.from({ length: 8 }, () => startTestHost({})))
+    try {
+      await eventually('it is looking', async () => (await leech.transfers())[0]?.state === 'finding')
+      const handshake = encodeHandshake({
+        swarm: Buffer.from(file!.id, 'hex').subarray(0, 20),
+        peerId: new Uint8Array(20),
+        features: ourFeatures
+      })
+      for (const host of quiet) {
+        const stream = await host.dialProtocol(leech.host!.getMultiaddrs(), EXCHANGE_PROTOCOL)
+        stream.send(handshake)
+      }
+      const { exchange } = leech.host!.services as { exchange: ExchangeService }
+      await eventually('they are in', () => [...exchange.swarms.values()][0]?.stats().peers.length === 8)
+      // a search that was due before they came says nothing: the one after it counts
+      const { search: searching } = leech.host!.services as { search: SearchService }
+      const sent = searching.stats.messagesOut
+      await eventually('the search that was due', () => searching.stats.messagesOut > sent)
+      await share(holder, place)
+      assert.equal((await fetching).bytesFetched, 300_000)
+    } finally {
+      await Promise.all(quiet.map(host => host.stop()))
     }
   }))
 

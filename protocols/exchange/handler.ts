@@ -38,7 +38,7 @@ export const exchangeHandlerLimits: ExchangeHandlerLimits = {
   maxPending: 256,
   pendingBytes: 64 * 1024,
   inbound: { rate: 20_000, burst: 100_000 },
-  controlBytes: 8 * 1024 * 1024
+  controlBytes: 2 * 1024 * 1024
 }
 
 export interface ExchangeServiceInit {

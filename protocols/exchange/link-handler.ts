@@ -43,7 +43,7 @@ export class Link {
 
   /** More waits for the peer than any peer that reads leaves waiting. */
   get isClogged(): boolean {
-    return this.framed.queuedBytes > 2 * this.#windowBytes + this.#controlBytes
+    return this.framed.queuedCost > 2 * this.#windowBytes + this.#controlBytes
   }
 
   send(message: ExchangeMessage): void {

@@ -11,6 +11,11 @@ export const BULK_SEND_BYTES = 262_028
 const SMALL_CHUNK_BYTES = 1_024
 const TAIL_BYTES = 16 * 1024
 
+/** Frames up to this are written as one array. */
+const JOINED_BYTES = 64
+/** What a small Uint8Array with a buffer of its own costs in V8, beside its bytes. */
+const PART_COST_BYTES = 256
+
 /** A frame's bytes as views of what arrived, in order. Join only what is small. */
 export type Frame = Uint8Array[]
 
@@ -113,6 +118,11 @@ export class FramedStream {
     return this.#outBytes
   }
 
+  /** Memory that these bytes hold: each part costs its own object, however small it is. */
+  get queuedCost(): number {
+    return this.#outBytes + this.#out.length * PART_COST_BYTES
+  }
+
   /** The next frame; undefined after a clean end. @throws StreamError, or the signal's reason */
   async read(signal?: AbortSignal): Promise<Frame | undefined> {
     for (;;) {
@@ -166,7 +176,10 @@ export class FramedStream {
   write(...parts: Uint8Array[]): void {
     let length = 0
     for (const part of parts) length += part.byteLength
-    this.writeRaw(new Uint8Array([length >>> 24, length >>> 16, length >>> 8, length]), ...parts)
+    const head = new Uint8Array([length >>> 24, length >>> 16, length >>> 8, length])
+    // many small frames may wait, and an array costs far more than the bytes in it
+    if (length <= JOINED_BYTES) this.writeRaw(join([head, ...parts]))
+    else this.writeRaw(head, ...parts)
   }
 
   /** Queues bytes without a frame around them. */

@@ -6,7 +6,7 @@ import { NotFoundError } from 'interface-store'
 export const datastoreSchema =
   'CREATE TABLE IF NOT EXISTS datastore (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID'
 
-/** libp2p's datastore in the node's database: peers, addresses, and what kad-dht keeps. */
+/** libp2p's datastore in the node's database: peers and their addresses. Records of kad-dht are not kept. */
 export class SqliteDatastore extends BaseDatastore {
   readonly #database: DatabaseSync
   readonly #put: StatementSync
@@ -26,7 +26,8 @@ export class SqliteDatastore extends BaseDatastore {
   }
 
   override put(key: Key, value: Uint8Array): Key {
-    this.#put.run(key.toString(), value)
+    // what kad-dht is told by strangers: this node only routes by it, and none of it may fill the disk
+    if (!key.toString().startsWith('/dht/')) this.#put.run(key.toString(), value)
     return key
   }
 

@@ -22,7 +22,7 @@ export const transferConfig = {
   progressMs: 200,
   /** Without a new block for so long, the transfer says why. */
   stalledMs: 5_000,
-  /** Peers in the swarm at which nobody else is searched for. */
+  /** Peers with something for us at which nobody else is searched for. */
   enoughPeers: 8
 }
 
@@ -233,8 +233,10 @@ export class Transfer {
       this.#lastStoredBytes = storedBytes
       this.#lastStoredAt = now
     }
-    if (this.#finder !== undefined) this.#finder.isEnough = peers.length >= transferConfig.enoughPeers
-    for (const peer of this.#sources.due(now, peers.length, peer => swarm.isConnected(peer))) {
+    // who has nothing for us is no reason to stop looking for those who have
+    const useful = peers.filter(({ isInteresting, isSnubbing }) => isInteresting && !isSnubbing).length
+    if (this.#finder !== undefined) this.#finder.isEnough = useful >= transferConfig.enoughPeers
+    for (const peer of this.#sources.due(now, useful, peer => swarm.isConnected(peer))) {
       this.#sources.tried(peer, now)
       void this.#connect(swarm, peer)
     }

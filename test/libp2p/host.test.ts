@@ -45,6 +45,8 @@ test('the datastore keeps what libp2p puts, by prefix and in batches', async () 
   assert.throws(() => store.get(new Key('/a/1')), { name: 'NotFoundError' })
   assert.deepEqual(await Array.fromAsync(store.query({ prefix: '/a' }), ({ key }) => key.toString()), ['/a/2'])
   assert.deepEqual(await Array.fromAsync(store.queryKeys({ prefix: '/b_%' }), String), ['/b_%/1'])
+  store.put(new Key('/dht/provider/x'), new Uint8Array(1_000))
+  assert.equal(store.has(new Key('/dht/provider/x')), false, 'what strangers tell kad-dht is not kept')
 })
 
 test('a group key lets its members in and nobody else; much data passes', async () => {

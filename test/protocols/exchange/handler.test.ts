@@ -369,6 +369,6 @@ test('the limits of the handler are those of the specification', () => {
     maxPending: 256,
     pendingBytes: 64 * KIB,
     inbound: { rate: 20_000, burst: 100_000 },
-    controlBytes: 8 * KIB * KIB
+    controlBytes: 2 * KIB * KIB
   })
 })

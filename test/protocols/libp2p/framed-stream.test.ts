@@ -58,6 +58,14 @@ test('a frame that comes in crumbs is whole and held in few parts', async () => 
   }
 })
 
+test('small frames that wait count with what they cost in memory, not with their bytes alone', async () => {
+  const [a] = await pair()
+  const writer = new FramedStream(a, init)
+  for (let i = 0; i < 1_000; i++) writer.write(bytes(17))
+  assert.equal(writer.queuedBytes, 21_000)
+  assert.ok(writer.queuedCost >= 200_000, `${writer.queuedCost}`)
+})
+
 test('an empty frame is a frame, raw bytes come before the first one', async () => {
   const [a, b] = await pair()
   const writer = new FramedStream(a, init)
