@@ -22,7 +22,7 @@ import { SqliteDatastore } from './libp2p/datastore.ts'
 import { Dialer } from './libp2p/dialer.ts'
 import { groupTag } from './libp2p/group-key.ts'
 import { createHost, startHost } from './libp2p/host.ts'
-import { announceFilter, listenAddresses, usableInterfaces } from './libp2p/interfaces.ts'
+import { announceFilter, listenAddresses, type UsableInterface, usableInterfaces } from './libp2p/interfaces.ts'
 import { loadOrCreateKey } from './libp2p/key-file.ts'
 import { MdnsDiscovery } from './libp2p/mdns.ts'
 import { Reach } from './libp2p/reach.ts'
@@ -98,6 +98,15 @@ export class Network {
   ): Promise<Network> {
     const { home, database, groupKey } = parts
     const usable = usableInterfaces(networkInterfaces(), config.interfaces)
+    // addresses come and go while a node runs: DHCP, Wi-Fi, a network that is up late
+    const interfacesNow = (): UsableInterface[] => {
+      try {
+        return usableInterfaces(networkInterfaces(), config.interfaces)
+      } catch {
+        // a named interface is gone for now
+        return usable
+      }
+    }
     const port = new UsualPort(database)
     const listen =
       config.listen.length > 0 ? config.listen : await port.apply(listenAddresses(usable, config.interfaces))
@@ -116,7 +125,7 @@ export class Network {
       privateKey: await loadOrCreateKey(home.keyFile),
       datastore: new SqliteDatastore(database),
       listen,
-      announce: addresses => announceFilter(usable)(addresses),
+      announce: addresses => announceFilter(interfacesNow())(addresses),
       groupKey,
       isBanned: (peer: PeerId) => reputation.isBanned(peerFromId(peer)),
       services: {

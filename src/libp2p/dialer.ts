@@ -21,6 +21,9 @@ export const dialerConfig = {
 
 type FoundBy = PeerStatus['foundBy']
 
+const RANK: Partial<Record<FoundBy, number>> = { given: 0, mdns: 1 }
+const RANKS = 4
+
 interface Candidate {
   addresses: Multiaddr[]
   foundBy: FoundBy
@@ -70,7 +73,7 @@ export class Dialer {
       const news = own.some(address => !known.addresses.some(other => other.equals(address)))
       // a peer that announces itself at another address has moved: its old failures say nothing
       if (news) Object.assign(known, { addresses: own, failures: 0, notBefore: 0 })
-      if (foundBy === 'given') known.foundBy = 'given'
+      if (foundBy === 'given' || (foundBy === 'mdns' && known.foundBy === 'remembered')) known.foundBy = foundBy
     } else {
       this.#candidates.set(peer, { addresses: own, foundBy, failures: 0, notBefore: 0, dialling: false })
     }
@@ -99,7 +102,7 @@ export class Dialer {
   #work(): void {
     const now = performance.now()
     const connected = new Set(this.#host.getPeers().map(String))
-    for (const [peer, candidate] of this.#candidates) {
+    for (const [peer, candidate] of this.#inOrder()) {
       if (this.#dials >= dialerConfig.maxParallelDials) return
       if (connected.has(peer as string) || candidate.dialling || candidate.notBefore > now) continue
       const room = candidate.foundBy === 'mdns' ? dialerConfig.maxConnections : dialerConfig.targetConnections
@@ -107,6 +110,12 @@ export class Dialer {
       if (!this.#isWelcome(peer)) continue
       void this.#dial(candidate)
     }
+  }
+
+  /** Peers that are surely there before those of earlier runs, and those that failed often last: many may be gone. */
+  #inOrder(): [Peer, Candidate][] {
+    const rank = ({ failures, foundBy }: Candidate): number => failures * RANKS + (RANK[foundBy] ?? RANKS - 1)
+    return [...this.#candidates].sort(([, a], [, b]) => rank(a) - rank(b))
   }
 
   async #dial(candidate: Candidate): Promise<void> {

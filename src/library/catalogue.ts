@@ -143,7 +143,7 @@ export class Catalogue {
     const row = this.#get('SELECT id, size, mtime_ms, ino FROM files WHERE share = ? AND path = ?', share, file.path)
     if (row === undefined || row.size !== file.size || row.mtime_ms !== file.mtimeMs || row.ino !== file.ino)
       return false
-    this.#run('UPDATE files SET scan = ? WHERE id = ?', scan, row.id as number)
+    this.#run('UPDATE files SET scan = max(scan, ?) WHERE id = ?', scan, row.id as number)
     return true
   }
 

@@ -282,7 +282,10 @@ export class Library {
 
   /** One at a time for each share. */
   async #index(share: ShareRow, observer: IndexObserver, settle: boolean, signal: AbortSignal): Promise<void> {
-    await this.#indexing.get(share.id)?.catch(() => {})
+    // several may have waited for the same run: only one of them goes on when it ends
+    for (let running = this.#indexing.get(share.id); running !== undefined; running = this.#indexing.get(share.id)) {
+      await running.catch(() => {})
+    }
     const indexing = this.#indexOnce(share, observer, settle, signal).finally(() => {
       if (this.#indexing.get(share.id) === indexing) this.#indexing.delete(share.id)
     })

@@ -207,6 +207,18 @@ test('what cannot be shared is refused with a reason', async () => {
   assert.equal(library.search('side', 5).length, 0)
 })
 
+test('the same share scanned by many at once keeps all its files', async () => {
+  const root = tree(Object.fromEntries(Array.from({ length: 1_500 }, (_, i) => [`${i}.txt`, `${i}`])))
+  const library = make()
+  await shareAll(library, [root])
+  const before = library.shares()[0]!
+  for (let round = 0; round < 4; round++) {
+    await Promise.all([1, 2, 3].map(() => shareAll(library, [root])))
+    const now = library.shares()[0]!
+    assert.deepEqual([now.files, now.infohash], [before.files, before.infohash], `round ${round}`)
+  }
+})
+
 test('a shared file that is replaced again and again is followed', async () => {
   const root = tree({ 'doc.txt': 'one' })
   const path = join(root, 'doc.txt')
