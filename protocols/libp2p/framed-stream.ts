@@ -1,15 +1,12 @@
 import type { Stream } from '@libp2p/interface'
 import { Uint8ArrayList } from 'uint8arraylist'
+import { ChunkQueue } from './chunk-queue.ts'
 
 /**
  * Bytes of one `send` of a long stream: four full noise records (65,519 bytes) less yamux's header of twelve, with what
  * records and headers leave over. A send of another size ends in a nearly empty record.
  */
 export const BULK_SEND_BYTES = 262_028
-
-/** Chunks below this that follow one another are gathered in buffers of TAIL_BYTES; others are kept as they came. */
-const SMALL_CHUNK_BYTES = 1_024
-const TAIL_BYTES = 16 * 1024
 
 /** Frames up to this are written as one array. */
 const JOINED_BYTES = 64
@@ -62,10 +59,7 @@ export class FramedStream {
   readonly #highWaterBytes: number
   readonly #frameTimeoutMs: number
 
-  readonly #chunks: Uint8Array[] = [] // BOUNDED by one frame, or by the high-water mark and one window
-  /** Where crumbs are gathered: the last chunk is a view of it. */
-  #tail: { room: Uint8Array; used: number } | undefined
-  #chunkBytes = 0
+  readonly #unread = new ChunkQueue() // BOUNDED by one frame, or by the high-water mark and one window
   #frameBytes = -1
   #paused = false
   #resuming = false
@@ -90,8 +84,8 @@ export class FramedStream {
     this.#frameTimeoutMs = init.frameTimeoutMs ?? 30_000
 
     stream.addEventListener('message', ({ data }) => {
-      if (data instanceof Uint8Array) this.#append(data)
-      else for (const part of data) this.#append(part)
+      if (data instanceof Uint8Array) this.#unread.append(data)
+      else for (const part of data) this.#unread.append(part)
       this.#advance()
     })
     stream.addEventListener('drain', () => {
@@ -136,21 +130,21 @@ export class FramedStream {
         if (this.#isInsideFrame()) throw cutOff()
         return undefined
       }
-      const before = this.#chunkBytes
+      const before = this.#unread.byteLength
       this.#relieve()
       // what was buffered is delivered before resume() returns
-      if (this.#chunkBytes === before) await this.#wakeUp(signal)
+      if (this.#unread.byteLength === before) await this.#wakeUp(signal)
     }
   }
 
   /** Exactly so many bytes, outside any frame. @throws StreamError */
   async readRaw(length: number, signal?: AbortSignal): Promise<Uint8Array> {
-    while (this.#chunkBytes < length) {
+    while (this.#unread.byteLength < length) {
       if (this.#error !== undefined) throw this.#error
       if (this.#ended) throw cutOff()
       await this.#wakeUp(signal)
     }
-    return join(this.#take(length))
+    return join(this.#unread.take(length))
   }
 
   /** From now on every frame goes to `onFrame` as soon as it is whole, and `onEnd` is called once at the end. */
@@ -220,33 +214,6 @@ export class FramedStream {
     this.stream.abort(error)
   }
 
-  #append(bytes: Uint8Array): void {
-    if (bytes.byteLength === 0) return
-    this.#chunkBytes += bytes.byteLength
-    const last = this.#chunks.at(-1)
-    const isCrumb = bytes.byteLength < SMALL_CHUNK_BYTES
-    if (!isCrumb || (this.#tail === undefined && (last === undefined || last.byteLength >= SMALL_CHUNK_BYTES))) {
-      this.#tail = undefined
-      this.#chunks.push(bytes)
-      return
-    }
-    // a stranger chooses how a frame is cut: crumbs are gathered, so that there are few entries whatever is chosen
-    if (this.#tail === undefined) this.#gather(this.#chunks.pop() as Uint8Array)
-    this.#gather(bytes)
-  }
-
-  #gather(bytes: Uint8Array): void {
-    if (this.#tail === undefined || this.#tail.used + bytes.byteLength > TAIL_BYTES) {
-      this.#tail = { room: new Uint8Array(TAIL_BYTES), used: 0 }
-      this.#chunks.push(this.#tail.room.subarray(0, 0))
-    }
-    const { room, used } = this.#tail
-    room.set(bytes, used)
-    this.#tail.used = used + bytes.byteLength
-    const begin = (this.#chunks.at(-1) as Uint8Array).byteOffset
-    this.#chunks[this.#chunks.length - 1] = room.subarray(begin, this.#tail.used)
-  }
-
   #advance(): void {
     if (this.#onFrame !== undefined) {
       while (!this.#paused) {
@@ -262,11 +229,11 @@ export class FramedStream {
 
   #takeFrame(): Frame | undefined {
     if (this.#frameBytes < 0) {
-      if (this.#chunkBytes < 4) {
-        if (this.#chunkBytes > 0) this.#watchFrame()
+      if (this.#unread.byteLength < 4) {
+        if (this.#unread.byteLength > 0) this.#watchFrame()
         return undefined
       }
-      const head = join(this.#take(4))
+      const head = join(this.#unread.take(4))
       const length = new DataView(head.buffer, head.byteOffset, 4).getUint32(0)
       if (length > this.#maxFrameBytes) {
         this.abort(new StreamError('FRAME_TOO_LARGE', `a frame of ${length} bytes, limit ${this.#maxFrameBytes}`))
@@ -274,36 +241,14 @@ export class FramedStream {
       }
       this.#frameBytes = length
     }
-    if (this.#chunkBytes < this.#frameBytes) {
+    if (this.#unread.byteLength < this.#frameBytes) {
       this.#watchFrame()
       return undefined
     }
-    const frame = this.#take(this.#frameBytes)
+    const frame = this.#unread.take(this.#frameBytes)
     this.#frameBytes = -1
     this.#framesSeen++
     return frame
-  }
-
-  #take(length: number): Uint8Array[] {
-    const parts: Uint8Array[] = []
-    let left = length
-    let whole = 0
-    while (left > 0) {
-      const chunk = this.#chunks[whole] as Uint8Array
-      if (chunk.byteLength <= left) {
-        parts.push(chunk)
-        whole++
-        left -= chunk.byteLength
-      } else {
-        parts.push(chunk.subarray(0, left))
-        this.#chunks[whole] = chunk.subarray(left)
-        left = 0
-      }
-    }
-    this.#chunks.splice(0, whole)
-    if (this.#chunks.length === 0) this.#tail = undefined
-    this.#chunkBytes -= length
-    return parts
   }
 
   /** One timer for all frames: it fires rarely and looks whether the same frame is still under way. */
@@ -312,7 +257,7 @@ export class FramedStream {
     const seen = this.#framesSeen
     this.#timer = setTimeout(() => {
       this.#timer = undefined
-      const under = this.#frameBytes >= 0 || this.#chunkBytes > 0
+      const under = this.#frameBytes >= 0 || this.#unread.byteLength > 0
       if (!under || this.#ended || this.#paused) return
       if (this.#framesSeen === seen) this.abort(new StreamError('TOO_SLOW', 'a frame takes too long'))
       else this.#watchFrame()
@@ -321,7 +266,8 @@ export class FramedStream {
   }
 
   #applyPause(): void {
-    const full = this.#onFrame === undefined && this.#chunkBytes > Math.max(this.#highWaterBytes, this.#frameBytes)
+    const full =
+      this.#onFrame === undefined && this.#unread.byteLength > Math.max(this.#highWaterBytes, this.#frameBytes)
     if ((this.#paused || full) && this.stream.readStatus === 'readable') this.stream.pause()
   }
 
@@ -329,7 +275,7 @@ export class FramedStream {
   // that delivery; so we pause again after it.
   #relieve(): void {
     if (this.#paused || this.stream.readStatus !== 'paused') return
-    if (this.#chunkBytes > this.#highWaterBytes / 4 && this.#chunkBytes >= this.#frameBytes) return
+    if (this.#unread.byteLength > this.#highWaterBytes / 4 && this.#unread.byteLength >= this.#frameBytes) return
     this.#resuming = true
     try {
       this.stream.resume()
@@ -371,7 +317,7 @@ export class FramedStream {
   }
 
   #isInsideFrame(): boolean {
-    return this.#frameBytes >= 0 || this.#chunkBytes > 0
+    return this.#frameBytes >= 0 || this.#unread.byteLength > 0
   }
 
   #isClosedForWriting(): boolean {

@@ -18,10 +18,6 @@ export class Reach {
     return peerFromId(this.#host.peerId)
   }
 
-  isConnected(peer: Peer): boolean {
-    return this.#host.getConnections(idFromPeer(peer)).length > 0
-  }
-
   /** The id to dial. Undefined when it is no peer of the network, or this node. */
   async prepare(peer: Peer): Promise<PeerId | undefined> {
     try {

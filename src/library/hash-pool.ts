@@ -50,11 +50,6 @@ export class HashPool {
     })
   }
 
-  /** Files that wait; those under way are not counted. */
-  get waiting(): number {
-    return this.#queue.length
-  }
-
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#idle)

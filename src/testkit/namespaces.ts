@@ -55,16 +55,6 @@ export class Lan {
   }
 }
 
-/** Whether this process may make namespaces here. */
-export function namespacesWork(): boolean {
-  try {
-    new Lan(1).remove()
-    return true
-  } catch {
-    return false
-  }
-}
-
 function ip(...args: string[]): void {
   execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] })
 }
