@@ -128,6 +128,7 @@ export class Network {
       announce: addresses => announceFilter(interfacesNow())(addresses),
       groupKey,
       isBanned: (peer: PeerId) => reputation.isBanned(peerFromId(peer)),
+      onPenalty: (peer, reason) => onPenalty(peerFromId(peer), reason),
       services: {
         overlay: components =>
           overlayService({
