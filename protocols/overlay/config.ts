@@ -53,6 +53,8 @@ export const overlayLimits = {
   requests: { rate: 2, burst: 20 },
   /** Newcomers that one neighbour passes on. What is passed on for others is dropped beyond the limit, no more. */
   walks: { rate: 10, burst: 100 },
+  /** Newcomers of one neighbour's walks that are asked to be neighbours, which may take a dial. */
+  newcomers: { rate: 1, burst: 10 },
   /** Shuffles that one neighbour passes on or begins. */
   shuffles: { rate: 2, burst: 20 },
   /** Joins and walks of all peers together: dropped beyond it. */

@@ -14,8 +14,15 @@ export type OverlayMessage =
   | { readonly type: 'neighbourReply'; readonly accepted: boolean }
   /** We are not, or no longer, neighbours. `leaving`: do not remember me either. */
   | { readonly type: 'disconnect'; readonly leaving: boolean }
-  | { readonly type: 'shuffle'; readonly origin: Peer; readonly walk: number; readonly peers: readonly Peer[] }
-  | { readonly type: 'shuffleReply'; readonly peers: readonly Peer[] }
+  /** `nonce` says which shuffle of the origin's it is, so that only who has seen it can answer it. */
+  | {
+      readonly type: 'shuffle'
+      readonly origin: Peer
+      readonly nonce: number
+      readonly walk: number
+      readonly peers: readonly Peer[]
+    }
+  | { readonly type: 'shuffleReply'; readonly nonce: number; readonly peers: readonly Peer[] }
   /** Are we still neighbours? */
   | { readonly type: 'alive'; readonly answer: boolean }
 
@@ -59,10 +66,11 @@ export function overlayCodec(peers: PeerCodec): Codec<OverlayMessage> {
           break
         case 'shuffle':
           writePeer(writer, message.origin)
-          writer.u8(message.walk)
+          writer.u32(message.nonce).u8(message.walk)
           writePeers(writer, message.peers)
           break
         case 'shuffleReply':
+          writer.u32(message.nonce)
           writePeers(writer, message.peers)
           break
         case 'alive':
@@ -99,11 +107,12 @@ function read(reader: ByteReader, readPeer: (reader: ByteReader) => Peer): Overl
       return {
         type,
         origin: readPeer(reader),
+        nonce: reader.u32(),
         walk: readWalk(reader),
         peers: reader.list(overlayLimits.maxPeersInMessage, readPeer)
       }
     case 'shuffleReply':
-      return { type, peers: reader.list(overlayLimits.maxPeersInMessage, readPeer) }
+      return { type, nonce: reader.u32(), peers: reader.list(overlayLimits.maxPeersInMessage, readPeer) }
     case 'alive':
       return { type, answer: readFlag(reader) }
   }

@@ -4,6 +4,7 @@ import type { Peer } from '../core/peer.ts'
 import type { Rng } from '../core/rng.ts'
 import { TokenBucket } from '../core/token-bucket.ts'
 import { checkOverlayConfig, type OverlayConfig, overlayConfig, overlayLimits } from './config.ts'
+import { IslandWatch } from './island-watch.ts'
 import type { OverlayMessage } from './messages.ts'
 import { PeerRates } from './rates.ts'
 import { Views } from './views.ts'
@@ -28,12 +29,6 @@ interface Request {
 }
 
 /**
- * How an island is told from an overlay: one shuffle visits `activeWalk` peers, so that in the time of `shuffles` of
- * ours each of ten peers sees those of every other one (missed with e^-8), and `fewStrangers` are seen in a larger one.
- */
-const ISLAND = { shuffles: 12, fewStrangers: 5 }
-
-/**
  * Random neighbour lists (HyParView): a small active view of symmetric links that is the random graph, and a larger
  * passive view, renewed by shuffles, to mend the active one from. See README.md for the rules.
  */
@@ -48,13 +43,12 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
   readonly #connected = new BoundedMap<Peer, true>(overlayLimits.maxConnected)
   readonly #requestRates = new PeerRates(overlayLimits.requests)
   readonly #walkRates = new PeerRates(overlayLimits.walks)
+  readonly #newcomerRates = new PeerRates(overlayLimits.newcomers)
   readonly #shuffleRates = new PeerRates(overlayLimits.shuffles)
   readonly #joins = new TokenBucket(overlayLimits.joins)
-  /** What our last shuffle sent away, until it is answered. BOUNDED by a shuffle. */
-  #shuffled: Peer[] | undefined
-  /** Whose shuffles came by of late that are no neighbours. BOUNDED by ISLAND.fewStrangers. */
-  readonly #strangers = new Set<Peer>()
-  #shufflesUntilLook = ISLAND.shuffles
+  /** Our last shuffle and what it sent away, until it is answered. BOUNDED by a shuffle. */
+  #shuffled: { nonce: number; peers: Peer[] } | undefined
+  readonly #island = new IslandWatch()
   #out: Out[] = []
   #now = 0
   #leaving = false
@@ -141,7 +135,7 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
         if (this.#isNeighbour(from) && this.#shuffleRates.take(from, this.#now)) this.#onShuffle(from, message)
         return
       case 'shuffleReply':
-        this.#onShuffleReply(from, message.peers)
+        this.#onShuffleReply(from, message)
         return
       case 'alive':
         if (!message.answer && this.#allows(from) && this.#isNeighbour(from)) {
@@ -170,7 +164,7 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
     // whoever knows too few peers to fill its places sits in a small network, where all are to be neighbours
     const isWanted = this.#config.activeSize - active.size > passive.size
     if (next === undefined || (isWanted && !active.has(newcomer))) {
-      this.#request(newcomer, { urgent: false, evicts: 'pushed' })
+      if (this.#newcomerRates.take(from, this.#now)) this.#request(newcomer, { urgent: false, evicts: 'pushed' })
       return
     }
     if (walk === this.#config.passiveWalk) this.#views.addPassive(newcomer, from)
@@ -206,28 +200,28 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
   }
 
   #onShuffle(from: Peer, message: Extract<OverlayMessage, { type: 'shuffle' }>): void {
-    const { origin, walk, peers } = message
+    const { origin, nonce, walk, peers } = message
     if (origin === this.#self) return
-    if (this.#strangers.size < ISLAND.fewStrangers && !this.#views.active.has(origin)) this.#strangers.add(origin)
+    if (!this.#views.active.has(origin)) this.#island.sawShuffleOf(origin)
     const next = walk > 1 ? this.#views.pickActive(from, origin) : undefined
     if (next !== undefined) {
-      this.#send(next, { type: 'shuffle', origin, walk: walk - 1, peers })
+      this.#send(next, { type: 'shuffle', origin, nonce, walk: walk - 1, peers })
       return
     }
     // as many as came, with their origin
     const answer = this.#views.samplePassive(Math.min(peers.length + 1, overlayLimits.maxPeersInMessage), origin)
-    this.#send(origin, { type: 'shuffleReply', peers: [...answer] })
+    this.#send(origin, { type: 'shuffleReply', nonce, peers: [...answer] })
     this.#views.addPassive(origin, from, answer)
     for (const peer of peers) this.#views.addPassive(peer, from, answer)
     this.#repairIn(this.#repairWait)
   }
 
-  #onShuffleReply(from: Peer, peers: readonly Peer[]): void {
-    const expendable = this.#shuffled
-    // only what answers a shuffle of ours, and once
-    if (expendable === undefined) return
+  #onShuffleReply(from: Peer, message: Extract<OverlayMessage, { type: 'shuffleReply' }>): void {
+    // only what answers our last shuffle, from one whom it has reached, and once
+    if (this.#shuffled?.nonce !== message.nonce) return
+    const expendable = this.#shuffled.peers
     this.#shuffled = undefined
-    for (const peer of peers.slice(0, expendable.length + 1)) this.#views.addPassive(peer, from, expendable)
+    for (const peer of message.peers.slice(0, expendable.length + 1)) this.#views.addPassive(peer, from, expendable)
     this.#repairIn(this.#repairWait)
   }
 
@@ -291,27 +285,21 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
         this.#drop(peer)
       } else if (silentMs > silenceMs) this.#send(peer, { type: 'alive', answer: false })
     }
-    if (--this.#shufflesUntilLook === 0) this.#leaveIsland()
+    if (this.#island.isTimeToLook()) this.#leaveIsland()
     const to = this.#views.pickActive()
     if (to === undefined) return
     const passive = this.#views.samplePassive(shufflePassive, to)
     const peers = [...this.#views.sampleActive(shuffleActive, to), ...passive]
-    this.#shuffled = [...peers]
-    this.#send(to, { type: 'shuffle', origin: this.#self, walk: activeWalk, peers })
+    const nonce = this.#rng.uint32()
+    this.#shuffled = { nonce, peers: [...peers] }
+    this.#send(to, { type: 'shuffle', origin: this.#self, nonce, walk: activeWalk, peers })
   }
 
-  /**
-   * A few peers that have no other neighbours than one another stay so when all their places are taken, or when all
-   * others' are. A crowd of newcomers can end like that. One that sees few shuffles of others, and knows somebody who
-   * is not among those others, joins again through that one.
-   */
+  /** Joins again through somebody who is not among the few that are seen here. */
   #leaveIsland(): void {
-    if (this.#strangers.size < ISLAND.fewStrangers) {
-      const outside = this.#candidates().filter(peer => !this.#strangers.has(peer))
-      if (outside.length > 0) this.#join(this.#rng.pick(outside))
-    }
-    this.#strangers.clear()
-    this.#shufflesUntilLook = ISLAND.shuffles
+    const others = this.#island.look()
+    const outside = others === undefined ? [] : this.#candidates().filter(peer => !others.has(peer))
+    if (outside.length > 0) this.#join(this.#rng.pick(outside))
   }
 
   /** Asks for neighbours while there are too few. */

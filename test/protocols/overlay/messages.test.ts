@@ -10,6 +10,7 @@ const { maxPeersInMessage, maxWalk } = overlayLimits
 
 const peer = fc.nat().map(index => index as Peer)
 const walk = fc.integer({ min: 0, max: maxWalk })
+const nonce = fc.integer({ min: 0, max: 2 ** 32 - 1 })
 const peers = fc.array(peer, { maxLength: maxPeersInMessage })
 const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }) => fc.record(model, { noNullPrototype: true })
 const message: fc.Arbitrary<OverlayMessage> = fc.oneof(
@@ -18,8 +19,8 @@ const message: fc.Arbitrary<OverlayMessage> = fc.oneof(
   record({ type: fc.constant('neighbour' as const), urgent: fc.boolean() }),
   record({ type: fc.constant('neighbourReply' as const), accepted: fc.boolean() }),
   record({ type: fc.constant('disconnect' as const), leaving: fc.boolean() }),
-  record({ type: fc.constant('shuffle' as const), origin: peer, walk, peers }),
-  record({ type: fc.constant('shuffleReply' as const), peers }),
+  record({ type: fc.constant('shuffle' as const), origin: peer, nonce, walk, peers }),
+  record({ type: fc.constant('shuffleReply' as const), nonce, peers }),
   record({ type: fc.constant('alive' as const), answer: fc.boolean() })
 )
 
@@ -35,8 +36,11 @@ test('the bytes are those of the specification', () => {
     [{ type: 'neighbour', urgent: true }, [2, 1]],
     [{ type: 'neighbourReply', accepted: false }, [3, 0]],
     [{ type: 'disconnect', leaving: true }, [4, 1]],
-    [{ type: 'shuffle', origin: a, walk: 2, peers: [b] }, [5, 0, 0, 0, 1, 2, 0, 1, 0, 0, 0, 2]],
-    [{ type: 'shuffleReply', peers: [] }, [6, 0, 0]],
+    [
+      { type: 'shuffle', origin: a, nonce: 0xfffefdfc, walk: 2, peers: [b] },
+      [5, 0, 0, 0, 1, 0xff, 0xfe, 0xfd, 0xfc, 2, 0, 1, 0, 0, 0, 2]
+    ],
+    [{ type: 'shuffleReply', nonce: 7, peers: [] }, [6, 0, 0, 0, 7, 0, 0]],
     [{ type: 'alive', answer: false }, [7, 0]]
   ]
   for (const [sent, bytes] of cases) assert.deepEqual([...codec.encode(sent)], bytes, sent.type)
@@ -83,8 +87,8 @@ test('what is beyond a limit', () => {
     ['an unknown type', [8], /unknown type/],
     ['a flag of 2', [2, 2], /flag/],
     ['bytes after the end', [0, 0], /after the message/],
-    ['a list that is longer than its bytes', [6, 0, 2, 0, 0, 0, 1], /ends inside/],
-    ['17 peers', [6, 0, 17, ...new Array(17 * 4).fill(0)], /17 items, limit 16/]
+    ['a list that is longer than its bytes', [6, 0, 0, 0, 7, 0, 2, 0, 0, 0, 1], /ends inside/],
+    ['17 peers', [6, 0, 0, 0, 7, 0, 17, ...new Array(17 * 4).fill(0)], /17 items, limit 16/]
   ]
   for (const [what, bytes, reason] of refused) {
     assert.throws(() => codec.decode(Uint8Array.from(bytes)), { name: 'DecodeError', message: reason }, what)
@@ -92,5 +96,5 @@ test('what is beyond a limit', () => {
   // other settings are no offence
   assert.deepEqual(codec.decode(Uint8Array.of(1, 0, 0, 0, 9, 255)), { type: 'forwardJoin', newcomer: 9, walk: maxWalk })
   const tooMany = Array.from({ length: maxPeersInMessage + 1 }, (_, i) => i as Peer)
-  assert.throws(() => codec.encode({ type: 'shuffleReply', peers: tooMany }), RangeError)
+  assert.throws(() => codec.encode({ type: 'shuffleReply', nonce: 7, peers: tooMany }), RangeError)
 })

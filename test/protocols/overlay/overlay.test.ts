@@ -141,7 +141,7 @@ test('forwardJoin: on the way, at the end, and where nobody else is', () => {
 test('forwardJoin and shuffle of a stranger have no effect but that it learns of its mistake', () => {
   for (const message of [
     { type: 'forwardJoin', newcomer: peer(9), walk: 0 },
-    { type: 'shuffle', origin: peer(9), walk: 1, peers: [peer(8)] },
+    { type: 'shuffle', origin: peer(9), nonce: 7, walk: 1, peers: [peer(8)] },
     { type: 'alive', answer: false }
   ] as const) {
     const bench = new Bench().withNeighbours(1)
@@ -197,14 +197,20 @@ test('disconnect: the peer is remembered, unless it leaves; a stranger’s chang
 test('shuffle: passed on while it has steps, then answered to its origin and taken in', () => {
   const bench = new Bench().withNeighbours(1, 2, 3)
   const peers = [20, 21, 22].map(peer)
-  const passedOn = sent(bench.from(peer(1), { type: 'shuffle', origin: peer(9), walk: 3, peers }), 'shuffle')
-  assert.deepEqual(passedOn[0]?.message, { type: 'shuffle', origin: 9, walk: 2, peers })
+  const passedOn = sent(bench.from(peer(1), { type: 'shuffle', origin: peer(9), nonce: 7, walk: 3, peers }), 'shuffle')
+  assert.deepEqual(passedOn[0]?.message, { type: 'shuffle', origin: 9, nonce: 7, walk: 2, peers })
   assert.notEqual(passedOn[0]?.to, 1)
   assert.deepEqual(bench.passive, [])
 
-  bench.from(peer(1), { type: 'shuffle', origin: peer(9), walk: 1, peers })
+  bench.from(peer(1), { type: 'shuffle', origin: peer(9), nonce: 7, walk: 1, peers })
   assert.deepEqual(bench.passive, [9, 20, 21, 22])
-  const second = bench.from(peer(1), { type: 'shuffle', origin: peer(8), walk: 1, peers: [SELF, peer(1), peer(23)] })
+  const second = bench.from(peer(1), {
+    type: 'shuffle',
+    origin: peer(8),
+    nonce: 7,
+    walk: 1,
+    peers: [SELF, peer(1), peer(23)]
+  })
   const [answer] = sent(second, 'shuffleReply')
   assert.equal(answer?.to, 8)
   assert.deepEqual(new Set(peersOf(answer?.message)), new Set([9, 20, 21, 22]), 'as many as came, with the origin')
@@ -213,17 +219,55 @@ test('shuffle: passed on while it has steps, then answered to its origin and tak
 
 test('shuffle: ours offers both views and takes one answer, no longer than what was sent', () => {
   const bench = new Bench().withNeighbours(1, 2, 3, 4, 5)
-  bench.from(peer(1), { type: 'shuffleReply', peers: [peer(50)] })
+  bench.from(peer(1), { type: 'shuffleReply', nonce: 7, peers: [peer(50)] })
   assert.deepEqual(bench.passive, [], 'none was asked for')
   const [shuffle] = sent(bench.wait(shuffleMs), 'shuffle')
   assert.ok(shuffle !== undefined)
-  const { origin, walk, peers } = shuffle.message as Extract<OverlayMessage, { type: 'shuffle' }>
+  const { origin, nonce, walk, peers } = shuffle.message as Extract<OverlayMessage, { type: 'shuffle' }>
   assert.deepEqual([origin, walk, peers.length], [SELF, 6, 3])
   const many = Array.from({ length: 16 }, (_, i) => peer(60 + i))
-  bench.from(peer(77), { type: 'shuffleReply', peers: many })
+  bench.from(peer(77), { type: 'shuffleReply', nonce, peers: many })
   assert.deepEqual(bench.passive, [60, 61, 62, 63])
-  bench.from(peer(77), { type: 'shuffleReply', peers: many })
+  bench.from(peer(77), { type: 'shuffleReply', nonce, peers: many })
   assert.equal(bench.passive.length, 4)
+})
+
+test('shuffle: an answer of one that has not seen ours, or to one that is long over, is none', () => {
+  const bench = new Bench().withNeighbours(1, 2, 3, 4, 5)
+  const ours = (): number => {
+    const last = sent(bench.wait(2 * shuffleMs), 'shuffle').at(-1)
+    assert.ok(last?.message.type === 'shuffle')
+    return last.message.nonce
+  }
+  const over = ours()
+  const present = ours()
+  assert.notEqual(over, present)
+  for (const nonce of [over, present ^ 1, 0]) {
+    // a guess costs the true answer nothing
+    bench.from(peer(77), { type: 'shuffleReply', nonce: nonce >>> 0, peers: [peer(60)] })
+    assert.deepEqual(bench.passive, [], `${nonce}`)
+  }
+  bench.from(peer(78), { type: 'shuffleReply', nonce: present, peers: [peer(61)] })
+  assert.deepEqual(bench.passive, [61])
+})
+
+test('newcomers of one neighbour: a few are asked at once, then one a second', () => {
+  const bench = new Bench().withNeighbours(1, 2, 3, 4, 5)
+  const asked = (from: number, count: number): number => {
+    let requests = 0
+    for (let i = 0; i < count; i++) {
+      const newcomer = peer(1_000 * from + bench.now + i)
+      requests += sent(bench.from(peer(from), { type: 'forwardJoin', newcomer, walk: 0 }), 'neighbour').length
+      // it cannot be reached
+      bench.give({ type: 'peerDown', peer: newcomer })
+    }
+    return requests
+  }
+  const { rate, burst } = overlayLimits.newcomers
+  assert.equal(asked(1, 50), burst)
+  assert.equal(asked(2, 5), 5)
+  bench.now += 5_000
+  assert.equal(asked(1, 50), 5 * rate)
 })
 
 test('alive: a neighbour is answered; one that is silent is asked, then given up', () => {
@@ -339,7 +383,7 @@ test('one source fills a third of the passive view, whatever it says', () => {
     for (let i = 0; i < count; i += 8) {
       bench.now += 1_000
       const peers = Array.from({ length: 7 }, (_, j) => peer(first + i + j))
-      bench.from(peer(from), { type: 'shuffle', origin: peer(first + i + 7), walk: 0, peers })
+      bench.from(peer(from), { type: 'shuffle', origin: peer(first + i + 7), nonce: 7, walk: 0, peers })
     }
   }
   tell(2, 2000, 8)
@@ -373,7 +417,7 @@ test('what a neighbour passes on is bounded, without blame', () => {
   let shuffles = 0
   for (let i = 0; i < 500; i++) {
     walks += bench.from(peer(1), { type: 'forwardJoin', newcomer: peer(1000 + i), walk: 5 }).length
-    shuffles += bench.from(peer(1), { type: 'shuffle', origin: peer(1000 + i), walk: 5, peers: [] }).length
+    shuffles += bench.from(peer(1), { type: 'shuffle', origin: peer(1000 + i), nonce: 7, walk: 5, peers: [] }).length
   }
   assert.deepEqual([walks, shuffles], [overlayLimits.walks.burst, overlayLimits.shuffles.burst])
 })
