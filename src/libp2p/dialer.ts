@@ -94,7 +94,8 @@ export class Dialer {
     const peer = stored.id.toString() as Peer
     if (peer === this.#host.peerId.toString() || this.#candidates.has(peer)) return
     const addresses = stored.addresses.map(({ multiaddr }) => multiaddr)
-    if (addresses.length === 0) return
+    // one without protocols was heard of and never met
+    if (addresses.length === 0 || stored.protocols.length === 0) return
     this.#candidates.set(peer, { addresses, foundBy: 'remembered', failures: 0, notBefore: 0, dialling: false })
     this.#foundBy.set(peer, 'remembered')
   }

@@ -12,6 +12,7 @@ import { monotonicMs } from '../../protocols/libp2p/driver.ts'
 import { ShoalError } from '../errors.ts'
 import { DialGuard, guardedTransport } from './dial-guard.ts'
 import { InboundGate } from './inbound-gate.ts'
+import { PeerMemory } from './peer-memory.ts'
 import { connectedPeerRouting } from './peer-routing.ts'
 import { sessionCrypto } from './session-crypto.ts'
 
@@ -107,6 +108,7 @@ export async function createHost<Services extends Record<string, unknown>>(
     dials.onConnection(connection)
     if (connection.direction === 'inbound') gate.toClose(connection, host.getConnections())?.abort(new Error('crowded'))
   })
+  await new PeerMemory(host).load()
   return host as unknown as Libp2p<Services & HostServices>
 }
 

@@ -3,6 +3,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import type { Peer } from '../../protocols/core/peer.ts'
 import type { ContactBook } from '../../protocols/libp2p/contacts.ts'
 import { idFromPeer, peerFromId } from '../../protocols/libp2p/peer-ids.ts'
+import { NAMED } from './peer-memory.ts'
 
 /** Makes peers that were only heard of reachable: what is known of their addresses goes where libp2p looks for it. */
 export class Reach {
@@ -38,7 +39,7 @@ export class Reach {
       if (text === undefined) return undefined
       const peer = text as Peer
       const id = idFromPeer(peer)
-      if (peer !== this.self) await this.#host.peerStore.merge(id, { multiaddrs: [parsed] })
+      if (peer !== this.self) await this.#host.peerStore.merge(id, { multiaddrs: [parsed], tags: { [NAMED]: {} } })
       return peer
     } catch {
       return undefined

@@ -96,3 +96,11 @@ test('a peer of an earlier run that is heard on the network goes first as well',
     assert.equal(host.dialled[before], String(last))
   })
 })
+
+test('a peer that was only heard of in an earlier run is not dialled in this one', async () => {
+  const [met, heard] = [await newPeer(), await newPeer()]
+  await withDialer([{ id: heard, protocols: [] }, { id: met }], async (dialer, host) => {
+    await dialer.start([])
+    assert.deepEqual(host.dialled, [String(met)])
+  })
+})
