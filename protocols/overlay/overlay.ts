@@ -246,9 +246,13 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
     this.#leaving = false
     if (contact === this.#self) return
     this.#views.offerPassive(contact)
+    this.#askToJoin(contact)
+    this.#repairIn(this.#config.repairMs)
+  }
+
+  #askToJoin(contact: Peer): void {
     this.#note(contact, 'anybody')
     this.#send(contact, { type: 'join' })
-    this.#repairIn(this.#config.repairMs)
   }
 
   #leave(): void {
@@ -310,7 +314,12 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
     const wanted = Math.min(this.#missing(), overlayLimits.maxRequests) - this.#requests.size
     if (wanted > 0) {
       const urgent = this.#views.active.size === 0
-      for (const peer of this.#rng.sample(this.#candidates(), wanted)) this.#request(peer, { urgent, evicts: 'nobody' })
+      // whoever we know refuses us or soon sends us away again: it is crowded, but it can pass us on
+      const isTurnedAway = urgent && this.#repairWait > this.#config.repairMs
+      for (const peer of this.#rng.sample(this.#candidates(), isTurnedAway ? 1 : wanted)) {
+        if (isTurnedAway) this.#askToJoin(peer)
+        else this.#request(peer, { urgent, evicts: 'nobody' })
+      }
     }
     // a small network has fewer peers than the view has places: ask again, but less and less often
     this.#repairIn(this.#repairWait)

@@ -321,13 +321,16 @@ test('refusals make the waits longer: no peer is asked more often than it allows
   const bench = new Bench()
   let asked = bench.give({ type: 'peerUp', peer: peer(1) })
   const times: number[] = []
+  const kinds: string[] = []
   while (bench.now < 120_000) {
-    for (const { to } of sent(asked, 'neighbour')) {
+    for (const { to, message } of [...sent(asked, 'neighbour'), ...sent(asked, 'join')]) {
       times.push(bench.now)
+      kinds.push(message.type)
       bench.from(to, { type: 'neighbourReply', accepted: false })
     }
     asked = bench.wait(50)
   }
+  assert.deepEqual(kinds.slice(0, 4), ['neighbour', 'neighbour', 'join', 'join'], 'then it asks to be passed on')
   const waits = times.slice(1).map((at, i) => at - (times[i] as number))
   assert.ok(Math.max(...waits) >= repairLastMs)
   assert.ok(times.length < 20, `asked ${times.length} times in two minutes`)

@@ -77,6 +77,18 @@ scenario('1,000 peers join one after another, 30 % crash at once, some leave, th
   assertHealthy(world, { degree: 4.9 })
 })
 
+scenario('a crowd of 60 connects to one peer and knows no other: within seconds nobody is alone', () => {
+  const world = new OverlayWorld({ seed })
+  const { simulation } = world
+  const [hub, ...crowd] = simulation.addPeers(61) as [Peer, ...Peer[]]
+  for (const peer of crowd) simulation.connect(peer, hub)
+  world.runFor(5_000)
+  const alone = crowd.filter(peer => world.views(peer).active.length === 0)
+  assert.deepEqual(alone, [])
+  world.runFor(MINUTE)
+  assertHealthy(world, { degree: 4.8 })
+})
+
 scenario('a crowd of 300 joins through one contact within a second', () => {
   const world = new OverlayWorld({ seed })
   world.grow(20, 1_000)
