@@ -80,6 +80,8 @@ export interface ExchangeConfig {
   uploadWindowBytes: number
   /** A keep-alive when nothing else was said for so long. BEP 3 has two minutes; we hang up after as much. */
   keepAliveMs: number
+  /** A peer that has wanted nothing of a seed for so long only takes its place. */
+  uninterestedMs: number
   /** A peer that says nothing at all for so long is gone. */
   idleMs: number
   /** How often deadlines are looked at. */
@@ -117,6 +119,7 @@ export const defaultExchangeConfig: ExchangeConfig = {
   antiSnubMs: 60_000,
   uploadWindowBytes: MIB,
   keepAliveMs: 60_000,
+  uninterestedMs: 60_000,
   idleMs: 120_000,
   tickMs: 500,
   progressMs: 200,

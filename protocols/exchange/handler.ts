@@ -43,10 +43,10 @@ export const exchangeHandlerLimits: ExchangeHandlerLimits = {
 
 export interface ExchangeServiceInit {
   /**
-   * A stranger asks for a swarm that is not open, by the first 20 bytes of its id as hex (40 digits): open it with
-   * `exchange.open`, or return undefined to refuse. Asked once at a time for the same swarm.
+   * `peer`, a stranger, asks for a swarm that is not open, by the first 20 bytes of its id as hex (40 digits): open it
+   * with `exchange.open`, or return undefined to refuse. Asked once at a time for the same swarm.
    */
-  onWanted(prefix: string): Promise<SwarmHandle | undefined>
+  onWanted(prefix: string, peer: Peer): Promise<SwarmHandle | undefined>
   /** `content`: bytes or hashes that are not the file's; no honest peer sends any. */
   onPenalty(peer: Peer, reason: string, kind: 'rule' | 'content'): void
   /** Digest for the BitTorrent peer id. */
@@ -103,6 +103,10 @@ export interface SwarmHandle {
   connect(peer: PeerId, signal?: AbortSignal): Promise<boolean>
   isConnected(peer: Peer): boolean
   stats(): SwarmStats
+  /** Milliseconds since a block went out to anybody; since the swarm was opened when none has. */
+  readonly quietMs: number
+  /** From now on this one hears of the swarm, in place of whoever did. */
+  listen(onEvent: SwarmOptions['onEvent']): void
   /** Asks for no more. What is here is served all the same. */
   pause(): void
   resume(): void
@@ -112,6 +116,15 @@ export interface SwarmHandle {
    * @throws what `Content.close` threw
    */
   close(): Promise<void>
+}
+
+/** What all swarms of this node have moved and move, those that are closed with them. */
+export interface Traffic {
+  receivedBytes: number
+  sentBytes: number
+  /** Bytes per second. */
+  down: number
+  up: number
 }
 
 /** The exchange on the network: which swarms there are, and which of them a stream is for. */
@@ -127,6 +140,7 @@ export class ExchangeService implements Startable {
   readonly #byPrefix = new Map<string, SwarmHandler>() // also those that are closing
   readonly #wanted = new Map<string, Promise<unknown>>() // BOUNDED by maxPending
   readonly #pending = new Map<Peer, number>() // BOUNDED by maxPending
+  readonly #moved = { receivedBytes: 0, sentBytes: 0 } // by swarms that are closed
   #pendingCount = 0
   #state: 'new' | 'running' | 'stopped' = 'new'
 
@@ -145,6 +159,18 @@ export class ExchangeService implements Startable {
 
   swarm(id: SwarmId): SwarmHandle | undefined {
     return this.#swarms.get(id)
+  }
+
+  traffic(): Traffic {
+    const all: Traffic = { ...this.#moved, down: 0, up: 0 }
+    for (const swarm of this.#swarms.values()) {
+      const { receivedBytes, sentBytes, down, up } = swarm.stats()
+      all.receivedBytes += receivedBytes
+      all.sentBytes += sentBytes
+      all.down += down
+      all.up += up
+    }
+    return all
   }
 
   /** @throws Error when the swarm is open or not closed yet, or when the service has stopped */
@@ -168,7 +194,7 @@ export class ExchangeService implements Startable {
       handshakeTimeoutMs: this.#limits.handshakeTimeoutMs,
       openStream: (peer, signal) => this.#openStream(peer, signal),
       onPenalty: (peer, reason, kind) => this.#penalise(peer, reason, kind),
-      onClosing: () => this.#swarms.delete(options.swarm),
+      onClosing: stats => this.#onClosing(options.swarm, stats),
       onClosed: () => this.#byPrefix.delete(prefix)
     })
     this.#swarms.set(options.swarm, handler)
@@ -196,6 +222,12 @@ export class ExchangeService implements Startable {
       }
     })
     await Promise.all(closing)
+  }
+
+  #onClosing(id: SwarmId, { receivedBytes, sentBytes }: SwarmStats): void {
+    this.#swarms.delete(id)
+    this.#moved.receivedBytes += receivedBytes
+    this.#moved.sentBytes += sentBytes
   }
 
   async #openStream(id: PeerId, signal: AbortSignal): Promise<FramedStream> {
@@ -228,7 +260,7 @@ export class ExchangeService implements Startable {
     timer.unref()
     try {
       const handshake = decodeHandshake(await framed.readRaw(HANDSHAKE_BYTES))
-      const handler = await this.#handlerFor(bytesToString(handshake.swarm, 'base16'))
+      const handler = await this.#handlerFor(bytesToString(handshake.swarm, 'base16'), peer)
       if (handler === undefined || stream.status !== 'open' || !handler.accept(peer, framed, handshake)) {
         framed.abort(new Error('refused'))
       }
@@ -241,21 +273,21 @@ export class ExchangeService implements Startable {
     }
   }
 
-  async #handlerFor(prefix: string): Promise<SwarmHandler | undefined> {
+  async #handlerFor(prefix: string, peer: Peer): Promise<SwarmHandler | undefined> {
     const open = this.#byPrefix.get(prefix)
     if (open !== undefined) return open
     let asking = this.#wanted.get(prefix)
     if (asking === undefined) {
-      asking = this.#ask(prefix)
+      asking = this.#ask(prefix, peer)
       this.#wanted.set(prefix, asking)
     }
     await asking
     return this.#byPrefix.get(prefix)
   }
 
-  async #ask(prefix: string): Promise<void> {
+  async #ask(prefix: string, peer: Peer): Promise<void> {
     try {
-      await this.#init.onWanted(prefix)
+      await this.#init.onWanted(prefix, peer)
     } catch (error) {
       this.#log.error('a swarm that is wanted could not be opened - %e', error)
     } finally {

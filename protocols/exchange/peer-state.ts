@@ -29,6 +29,7 @@ export class PeerState {
   chokedSince: number | undefined
   /** It wants something of us. */
   isInterested = false
+  hasBeenInterested = false
   /** It lets us wait. */
   isChoking = true
   /** We want something of it. */

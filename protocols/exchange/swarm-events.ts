@@ -1,7 +1,8 @@
 import type { FileId } from '../core/ids.ts'
+import type { Output } from '../core/machine.ts'
 import type { Peer } from '../core/peer.ts'
 import type { HashRange } from '../metainfo/index.ts'
-import type { Chunk } from './messages.ts'
+import type { Chunk, ExchangeMessage } from './messages.ts'
 
 /** What the handler tells the machine of the bytes that pass it by. */
 export type SwarmCommand =
@@ -31,7 +32,7 @@ export type DropReason =
   | 'violation'
   /** Nothing was heard of it, or nothing came that it owed. */
   | 'silent'
-  /** Neither side has anything that the other lacks. */
+  /** Neither side has anything that the other wants. */
   | 'redundant'
   /** It does not speak BitTorrent v2. */
   | 'incompatible'
@@ -57,6 +58,17 @@ export type SwarmEvent =
   | { readonly type: 'progress'; readonly storedBytes: number }
   /** Every wanted piece is stored. */
   | { readonly type: 'done' }
+
+/** Whether the peer is penalised for what it sent, not for how it behaved. */
+export function isLiar(peer: Peer, outputs: readonly Output<ExchangeMessage, SwarmEvent>[]): boolean {
+  return outputs.some(
+    output =>
+      output.type === 'event' &&
+      output.event.type === 'drop' &&
+      output.event.peer === peer &&
+      output.event.why === 'liar'
+  )
+}
 
 export interface SwarmStats {
   readonly pieces: number

@@ -15,7 +15,7 @@ import type { Features, WireHandshake } from './handshake.ts'
 import { Link, type LinkLimits } from './link-handler.ts'
 import { type Chunk, type DecodedFrame, decodeFrame, type ExchangeMessage } from './messages.ts'
 import { Swarm } from './swarm.ts'
-import type { DropReason, SwarmCommand, SwarmEvent, SwarmStats } from './swarm-events.ts'
+import { type DropReason, isLiar, type SwarmCommand, type SwarmEvent, type SwarmStats } from './swarm-events.ts'
 
 /** What a swarm needs of the service that it belongs to. */
 export interface SwarmHandlerInit extends SwarmOptions, DialsInit {
@@ -23,8 +23,8 @@ export interface SwarmHandlerInit extends SwarmOptions, DialsInit {
   clock: () => number
   config: ExchangeConfig
   limits: LinkLimits
-  /** From now on it takes no more streams. */
-  onClosing(): void
+  /** From now on it takes no more streams, and moves nothing more. */
+  onClosing(stats: SwarmStats): void
   /** Its content is closed. */
   onClosed(): void
 }
@@ -56,6 +56,8 @@ export class SwarmHandler implements SwarmHandle {
   #busy = false
   #timer: ReturnType<typeof setTimeout> | undefined
   #timerAt = Number.POSITIVE_INFINITY
+  #onEvent: SwarmOptions['onEvent']
+  #sentAt: number // or opened
   #underWay = 0
   #onIdle: (() => void) | undefined
   #hasWriteFailed = false
@@ -67,6 +69,8 @@ export class SwarmHandler implements SwarmHandle {
     this.swarm = init.swarm
     this.#init = init
     this.#content = content
+    this.#onEvent = init.onEvent
+    this.#sentAt = init.clock()
     this.#dials = new Dials(init)
     this.#machine = new Swarm({
       layout: content.layout,
@@ -101,6 +105,14 @@ export class SwarmHandler implements SwarmHandle {
     return this.#machine.stats(this.#init.clock())
   }
 
+  get quietMs(): number {
+    return this.#init.clock() - this.#sentAt
+  }
+
+  listen(onEvent: SwarmOptions['onEvent']): void {
+    this.#onEvent = onEvent
+  }
+
   pause(): void {
     this.#give({ type: 'pause' })
   }
@@ -120,7 +132,7 @@ export class SwarmHandler implements SwarmHandle {
   }
 
   async #close(): Promise<void> {
-    this.#init.onClosing()
+    this.#init.onClosing(this.stats())
     clearTimeout(this.#timer)
     this.#dials.end()
     for (const link of [...this.#links.values()]) {
@@ -263,7 +275,7 @@ export class SwarmHandler implements SwarmHandle {
     if (output.type === 'penalise') {
       this.#init.onPenalty(output.peer, output.reason, isLiar(output.peer, outputs) ? 'content' : 'rule')
     } else if (output.type === 'event') {
-      this.#onEvent(output.event, input, data)
+      this.#obey(output.event, input, data)
     } else {
       const link = this.#links.get(output.to)
       if (link === undefined) return
@@ -272,7 +284,7 @@ export class SwarmHandler implements SwarmHandle {
     }
   }
 
-  #onEvent(event: SwarmEvent, input: SwarmInput, data: readonly Uint8Array[]): void {
+  #obey(event: SwarmEvent, input: SwarmInput, data: readonly Uint8Array[]): void {
     switch (event.type) {
       case 'upload':
         this.#upload(event.to, event)
@@ -300,7 +312,10 @@ export class SwarmHandler implements SwarmHandle {
     link?.sendPiece(
       { piece, begin, length },
       this.#read(() => this.#content.read(piece, begin, length)),
-      sent => this.#give({ type: 'uploaded', to, piece, begin, length, sent }, link)
+      sent => {
+        if (sent) this.#sentAt = this.#init.clock()
+        this.#give({ type: 'uploaded', to, piece, begin, length, sent }, link)
+      }
     )
   }
 
@@ -354,7 +369,7 @@ export class SwarmHandler implements SwarmHandle {
 
   #notify(notice: SwarmNotice): void {
     try {
-      this.#init.onEvent(notice)
+      this.#onEvent(notice)
     } catch (error) {
       this.#init.log.error('the listener failed on %s - %e', notice.type, error)
     }
@@ -376,15 +391,4 @@ export class SwarmHandler implements SwarmHandle {
     )
     this.#timer.unref()
   }
-}
-
-/** Whether the peer is penalised for what it sent, not for how it behaved. */
-function isLiar(peer: Peer, outputs: readonly Output<ExchangeMessage, SwarmEvent>[]): boolean {
-  return outputs.some(
-    output =>
-      output.type === 'event' &&
-      output.event.type === 'drop' &&
-      output.event.peer === peer &&
-      output.event.why === 'liar'
-  )
 }

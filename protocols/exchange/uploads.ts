@@ -41,6 +41,7 @@ export class Uploads {
 
   onInterest(peer: PeerState, isInterested: boolean, now: number): void {
     peer.isInterested = isInterested
+    peer.hasBeenInterested ||= isInterested
     this.#giveFreeSlots(now)
   }
 
@@ -93,6 +94,7 @@ export class Uploads {
   }
 
   tick(now: number): void {
+    if (this.#have.isFull) this.#dropUninterested(now)
     this.#rechokeAt ??= now + this.#config.rechokeMs
     if (now < this.#rechokeAt) return
     this.#rechokeAt = now + this.#config.rechokeMs
@@ -105,6 +107,14 @@ export class Uploads {
     for (const peer of this.#peers.values()) {
       if (chosen.has(peer.peer)) this.#unchoke(peer, now)
       else this.#choke(peer, now)
+    }
+  }
+
+  /** Neither side has anything for the other: a seed wants nothing, and such a peer never has. */
+  #dropUninterested(now: number): void {
+    for (const peer of [...this.#peers.values()]) {
+      if (peer.hasBeenInterested || now - peer.connectedAt < this.#config.uninterestedMs) continue
+      this.#out.drop(peer, 'redundant', 'it has wanted nothing')
     }
   }
 

@@ -311,6 +311,38 @@ test('closing in the middle is clean on both sides, and the swarm can be opened 
   await eventually('done', () => leech.heard('done').length > 0)
 })
 
+test('what closed swarms have moved stays in the account, and a listener can hand over to another', async () => {
+  const sample = sampleOf([600_000], 64 * KIB)
+  const [seed] = (await seedsOf(sample, 1)) as [ExchangeNode]
+  const [leech, handle] = await leechOf([seed], MemoryContent.empty(sample))
+  const given = seed.exchange.swarm(SWARM) as SwarmHandle
+  const heard: string[] = []
+  given.listen(({ type }) => heard.push(type))
+  handle.resume()
+  await eventually('done', () => leech.heard('done').length > 0)
+  await eventually('all of it is out', () => seed.exchange.traffic().sentBytes === 600_000)
+  await Promise.all([handle.close(), given.close()])
+  const { receivedBytes, sentBytes } = leech.exchange.traffic()
+  assert.deepEqual([receivedBytes, sentBytes], [600_000, 0])
+  assert.equal(seed.exchange.traffic().sentBytes, 600_000)
+  assert.deepEqual(heard, ['peerDown'])
+  assert.equal(seed.heard('peerDown').length, 0)
+})
+
+test('a swarm is quiet since its last block, or since it was opened', async () => {
+  let now = 1_000
+  const sample = sampleOf([50_000], 64 * KIB)
+  const seed = await start({ clock: () => now })
+  const given = seed.open(MemoryContent.whole(sample))
+  now += 5_000
+  assert.equal(given.quietMs, 5_000)
+  const [leech, handle] = await leechOf([seed], MemoryContent.empty(sample))
+  assert.equal(given.quietMs, 5_000)
+  handle.resume()
+  await eventually('done', () => leech.heard('done').length > 0)
+  await eventually('the block is out', () => given.quietMs === 0)
+})
+
 test('the handle may be used from inside onEvent', async () => {
   const sample = sampleOf([2_000_000], 64 * KIB)
   const [seed] = (await seedsOf(sample, 1)) as [ExchangeNode]
