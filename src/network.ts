@@ -35,8 +35,8 @@ export interface Application {
   /** Shared files that match. */
   lookup(query: Query, limit: number): readonly Hit[]
   infoOf(infohash: Infohash): Uint8Array | undefined
-  /** Opens the swarm whose id begins with these 40 hex digits, if this node shares it. */
-  openSwarm(prefix: string): SwarmHandle | undefined
+  /** A peer asks for the swarm whose id begins with these 40 hex digits: opens it, if this node shares it. */
+  openSwarm(prefix: string, peer: Peer): SwarmHandle | undefined
   onSearchEvent(event: SearchEvent): void
   onTrackerEvent(event: TrackerEvent): void
 }
@@ -158,7 +158,7 @@ export class Network {
             contacts: book(components),
             rng: freshRng(),
             sha256,
-            onWanted: async prefix => application.openSwarm(prefix),
+            onWanted: async (prefix, peer) => application.openSwarm(prefix, peer),
             onPenalty: (peer, reason, kind) =>
               reputation.penalise(peer, reason, kind === 'content' ? reputationLimits.contentWeight : 1)
           })(components),

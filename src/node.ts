@@ -37,7 +37,7 @@ import { Network } from './network.ts'
 import { LastResults, resultsSchema } from './search/results.ts'
 import { Searches } from './search/searches.ts'
 import { searchForUser } from './search/user-search.ts'
-import { peersOf, problemsOf, Traffic } from './status.ts'
+import { peersOf, problemsOf, trafficOf } from './status.ts'
 import { Announcer } from './transfers/announcer.ts'
 import { Seeder } from './transfers/seeder.ts'
 import { Transfers } from './transfers/transfers.ts'
@@ -80,7 +80,6 @@ interface Online {
   searches: Searches
   seeder: Seeder
   transfers: Transfers
-  traffic: Traffic
 }
 
 class Node implements ShoalNode {
@@ -140,7 +139,6 @@ class Node implements ShoalNode {
     const online = this.#online
     const transfers = online?.transfers.list() ?? []
     const paused = transfers.filter(({ state }) => state === 'paused' || state === 'failed').length
-    const nothing = { rates: { down: 0, up: 0 }, totals: { down: 0, up: 0 } }
     return {
       version: VERSION,
       peerId: this.#peerId,
@@ -157,7 +155,7 @@ class Node implements ShoalNode {
       },
       shared: this.#library.totals(),
       transfers: { active: transfers.length - paused, paused },
-      ...(online?.traffic.count() ?? nothing),
+      ...trafficOf(online?.network),
       problems: problemsOf(online?.network, this.#startedAt)
     }
   }
@@ -225,7 +223,7 @@ class Node implements ShoalNode {
     const network = await Network.create(this.#config, parts, {
       lookup: (query, limit) => this.#lookup(query, limit),
       infoOf: infohash => this.#library.infoOf(infohash),
-      openSwarm: prefix => this.#online?.seeder.open(prefix),
+      openSwarm: (prefix, peer) => this.#online?.seeder.open(prefix, peer),
       onSearchEvent: event => this.#online?.searches.onEvent(event),
       onTrackerEvent: event => announcer.onEvent(event)
     })
@@ -235,7 +233,14 @@ class Node implements ShoalNode {
     const storage = { handles: new HandlePool(realFiles), cache: new PieceCache() }
     const searches = new Searches(command => search.command(command))
     const announcer = new Announcer(command => tracker.command(command), reach)
-    const seeder = new Seeder({ exchange, library, storage, announcer, ownTracker: `/p2p/${reach.self}` })
+    const seeder = new Seeder({
+      exchange,
+      library,
+      storage,
+      announcer,
+      ownTracker: `/p2p/${reach.self}`,
+      isFetching: id => transfers.isFetching(id)
+    })
     const transfers = new Transfers({
       exchange,
       library,
@@ -250,7 +255,7 @@ class Node implements ShoalNode {
       onLiar: (peer: Peer, reason: string) => reputation.penalise(peer, reason, reputationLimits.contentWeight)
     })
     this.#peerId = network.host.peerId.toString()
-    this.#online = { network, searches, seeder, transfers, traffic: new Traffic(exchange) }
+    this.#online = { network, searches, seeder, transfers }
   }
 
   #lookup(query: Query, limit: number): readonly Hit[] {

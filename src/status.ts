@@ -1,6 +1,6 @@
 import type { Connection } from '@libp2p/interface'
 import type { Peer } from '../protocols/core/peer.ts'
-import type { ExchangeService, SwarmHandle } from '../protocols/exchange/handler.ts'
+import type { ExchangeService } from '../protocols/exchange/handler.ts'
 import { peerFromId } from '../protocols/libp2p/peer-ids.ts'
 import type { PeerStatus, Status } from './api.ts'
 import type { Network } from './network.ts'
@@ -8,37 +8,11 @@ import type { Network } from './network.ts'
 /** A node that has been up for so long and knows nobody has a problem. */
 const ALONE_AFTER_MS = 15_000
 
-/** Bytes that this node has moved, with the swarms that are closed by now. */
-export class Traffic {
-  readonly #exchange: ExchangeService
-  readonly #open = new Map<SwarmHandle, { down: number; up: number }>() // BOUNDED by the open swarms
-  #closed = { down: 0, up: 0 }
-
-  constructor(exchange: ExchangeService) {
-    this.#exchange = exchange
-  }
-
-  /** To be called often enough that little is lost when a swarm closes between two calls. */
-  count(): { rates: { down: number; up: number }; totals: { down: number; up: number } } {
-    const rates = { down: 0, up: 0 }
-    const now = new Set(this.#exchange.swarms.values())
-    for (const [handle, last] of this.#open) {
-      if (now.has(handle)) continue
-      this.#closed.down += last.down
-      this.#closed.up += last.up
-      this.#open.delete(handle)
-    }
-    const totals = { ...this.#closed }
-    for (const handle of now) {
-      const { receivedBytes, sentBytes, down, up } = handle.stats()
-      this.#open.set(handle, { down: receivedBytes, up: sentBytes })
-      rates.down += Math.round(down)
-      rates.up += Math.round(up)
-      totals.down += receivedBytes
-      totals.up += sentBytes
-    }
-    return { rates, totals }
-  }
+/** What this node moves, and has moved since it was started. */
+export function trafficOf(network: Network | undefined): Pick<Status, 'rates' | 'totals'> {
+  if (network === undefined) return { rates: { down: 0, up: 0 }, totals: { down: 0, up: 0 } }
+  const { receivedBytes, sentBytes, down, up } = network.host.services.exchange.traffic()
+  return { rates: { down: Math.round(down), up: Math.round(up) }, totals: { down: receivedBytes, up: sentBytes } }
 }
 
 export function peersOf(network: Network): PeerStatus[] {

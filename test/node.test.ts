@@ -1,77 +1,23 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
 import type { Infohash } from '../protocols/core/ids.ts'
 import { EXCHANGE_PROTOCOL, type ExchangeService } from '../protocols/exchange/handler.ts'
 import { encodeHandshake, ourFeatures } from '../protocols/exchange/handshake.ts'
 import type { SearchService } from '../protocols/search/handler.ts'
 import type { TrackerService } from '../protocols/tracker/handler.ts'
-import type { GetEvent, SearchEvent, SearchResult, Share } from '../src/api.ts'
+import type { SearchResult } from '../src/api.ts'
 import type { NodeConfig } from '../src/config.ts'
 import { newGroupKey } from '../src/libp2p/group-key.ts'
 import { createNode, type ShoalNode } from '../src/node.ts'
 import { sha256OfFile, writeRandomFile } from '../src/testkit/files.ts'
 import { eventually } from '../src/testkit/wait.ts'
 import { startTestHost } from './libp2p/hosts.ts'
+import { addressOf, folder, fresh, get, neighbours, search, share, withNodes } from './nodes.ts'
 
 const MIB = 1024 * 1024
-const folder = mkdtempSync(join(tmpdir(), 'shoal-node-'))
-after(() => rmSync(folder, { recursive: true, force: true }))
-let made = 0
-const fresh = (): string => join(folder, `t${made++}`)
-
-async function withNodes(work: (start: (config?: Partial<NodeConfig>) => Promise<ShoalNode>) => Promise<void>) {
-  const nodes: ShoalNode[] = []
-  try {
-    await work(async config => {
-      const node = await createNode({ home: fresh(), interfaces: ['lo'], discovery: false, ...config })
-      nodes.push(node)
-      return node
-    })
-  } finally {
-    await Promise.all(nodes.map(node => node.close()))
-  }
-}
-
-async function addressOf(node: ShoalNode): Promise<string> {
-  return (await node.status()).addresses[0] as string
-}
-
-async function neighbours(node: ShoalNode, count = 1): Promise<void> {
-  await eventually('neighbours', async () => (await node.status()).peers.neighbours >= count)
-}
-
-async function share(node: ShoalNode, path: string): Promise<Share> {
-  let shared: Share | undefined
-  for await (const event of node.share([path])) if (event.type === 'shared') shared = event.share
-  assert.ok(shared)
-  return shared
-}
-
-async function search(node: ShoalNode, query: string): Promise<{ results: SearchResult[]; done: SearchEvent }> {
-  const results = new Map<number, SearchResult>()
-  let done: SearchEvent | undefined
-  for await (const event of node.search(query)) {
-    if (event.type === 'result') results.set(event.result.number, event.result)
-    else done = event
-  }
-  assert.ok(done)
-  return { results: [...results.values()], done }
-}
-
-async function get(
-  node: ShoalNode,
-  target: string,
-  options: { out: string; files?: string[] }
-): Promise<Extract<GetEvent, { type: 'done' }>> {
-  let last: GetEvent | undefined
-  for await (const event of node.get(target, options)) last = event
-  assert.equal(last?.type, 'done')
-  return last as Extract<GetEvent, { type: 'done' }>
-}
 
 test('the main job: share a folder, find a file by its name, fetch it from both holders', () =>
   withNodes(async start => {

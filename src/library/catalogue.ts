@@ -200,6 +200,16 @@ export class Catalogue {
     }))
   }
 
+  /** Shares that are the collection with this id, and files with it: `path` is below a share that is a folder. */
+  placesOf(id: string): { share: string; path: string | undefined }[] {
+    return this.#all(
+      `SELECT path AS share, NULL AS path FROM shares WHERE infohash = ?1 UNION ALL SELECT * FROM (
+         SELECT shares.path, CASE folder WHEN 1 THEN files.path END FROM files JOIN shares ON shares.id = files.share
+         WHERE root = ?1 AND piece_layer IS NOT NULL LIMIT 16)`,
+      id
+    ).map(({ share, path }) => ({ share: share as string, path: (path ?? undefined) as string | undefined }))
+  }
+
   totals(share?: number): { files: number; bytes: number } {
     const row =
       share === undefined

@@ -165,6 +165,13 @@ export class Library {
     return undefined
   }
 
+  /** The files that have this id, and the shares that are the collection with it. */
+  placesOf(id: SwarmId): string[] {
+    return this.#catalogue
+      .placesOf(id)
+      .map(({ share, path }) => (path === undefined ? share : join(share, ...path.split('/'))))
+  }
+
   /** Collections that this node has whole, with the trackers that they came with. */
   collections(): { infohash: Infohash; trackers: string[][] }[] {
     return this.#catalogue

@@ -98,6 +98,10 @@ export class Transfers {
     return [...active, ...paused]
   }
 
+  isFetching(id: SwarmId): boolean {
+    return this.#active.has(id)
+  }
+
   async close(): Promise<void> {
     this.#abort.abort(new ShoalError('INTERRUPTED', 'the node stops'))
     await Promise.all([...this.#active.values()].map(transfer => transfer.pause()))
@@ -122,7 +126,6 @@ export class Transfers {
     const begun = this.#parts.state.get(plan.id)?.folder
     const folder = resolve(options.cwd ?? '.', options.out ?? begun ?? '.')
     signal.throwIfAborted()
-    await this.#parts.seeder.close(plan.id)
     // nothing is waited for between the last look and the entry: two who ask at once must meet
     for (let other = this.#active.get(plan.id); other !== undefined; other = this.#active.get(plan.id)) {
       if (other.ending === undefined) return other
@@ -134,11 +137,12 @@ export class Transfers {
       chosen,
       onEnd: seed => {
         if (this.#active.get(plan.id) === transfer) this.#active.delete(plan.id)
-        if (seed !== undefined) this.#parts.seeder.adopt(seed)
+        if (seed !== undefined) this.#parts.seeder.adopt(seed, transfer.path)
       }
     })
     this.#active.set(plan.id, transfer)
-    void transfer.start()
+    // from the entry on nobody opens it as a seed: one that is open is closed before its files are opened anew
+    void this.#parts.seeder.close(plan.id).then(() => transfer.start())
     return transfer
   }
 
