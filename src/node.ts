@@ -209,6 +209,7 @@ class Node implements ShoalNode {
   async #close(): Promise<void> {
     const online = this.#online
     try {
+      online?.searches.close()
       await online?.transfers.close()
       online?.seeder.stop()
       await this.#library.close()

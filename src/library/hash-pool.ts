@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { pieceLengthFor } from '../../protocols/metainfo/index.ts'
-import type { HashAnswer, HashJob } from './hash-worker.ts'
+import type { HashAnswer, HashJob, HashOrder } from './hash-worker.ts'
 
 /** More workers than this are not faster: the disk, or memory, is then the limit. */
 const MAX_WORKERS = 8
@@ -17,12 +17,14 @@ export interface FileToHash {
   refuseSecrets: boolean
 }
 
-export type HashResult = Exclude<HashAnswer, { type: 'progress' }>
+export type HashResult = Exclude<HashAnswer, { type: 'progress' | 'cancelled' }>
 
 interface Waiting {
   job: HashJob
   onProgress: (bytes: number) => void
   resolve: (result: HashResult) => void
+  reject: (reason: unknown) => void
+  signal: AbortSignal
 }
 
 interface HashWorker {
@@ -35,17 +37,23 @@ export class HashPool {
   readonly #size = Math.min(availableParallelism(), MAX_WORKERS)
   readonly #workers = new Set<HashWorker>()
   #queue: Waiting[] = [] // BOUNDED by the caller: see Library
+  readonly #heeded = new WeakSet<AbortSignal>()
   #number = 0
   #idle: ReturnType<typeof setTimeout> | undefined
   #closed = false
 
-  /** @param onProgress is given the bytes of each step */
-  hash(file: FileToHash, onProgress: (bytes: number) => void): Promise<HashResult> {
+  /**
+   * @param onProgress is given the bytes of each step
+   * @throws the signal's reason as soon as it fires; the file is read no further then
+   */
+  async hash(file: FileToHash, onProgress: (bytes: number) => void, signal: AbortSignal): Promise<HashResult> {
+    signal.throwIfAborted()
     if (this.#closed) throw new Error('the hash pool is closed')
     clearTimeout(this.#idle)
-    return new Promise(resolve => {
+    this.#heed(signal)
+    return await new Promise((resolve, reject) => {
       const job = { ...file, number: this.#number++, pieceLength: pieceLengthFor(file.size) }
-      this.#queue.push({ job, onProgress, resolve })
+      this.#queue.push({ job, onProgress, resolve, reject, signal })
       if (this.#queue.length === 1) queueMicrotask(() => this.#assign())
     })
   }
@@ -57,6 +65,29 @@ export class HashPool {
       resolve({ number: job.number, type: 'failed', code: 'IO_FAILED', message: 'the node stops' })
     }
     await Promise.all([...this.#workers].map(({ worker }) => worker.terminate()))
+  }
+
+  /** One listener for all files of a run: an event target looks through all of them for each. */
+  #heed(signal: AbortSignal): void {
+    if (this.#heeded.has(signal)) return
+    this.#heeded.add(signal)
+    signal.addEventListener('abort', () => this.#cancel(signal), { once: true })
+  }
+
+  #cancel(signal: AbortSignal): void {
+    const isMeant = (waiting: Waiting): boolean => waiting.signal === signal
+    for (const { reject } of this.#queue.filter(isMeant)) reject(signal.reason)
+    this.#queue = this.#queue.filter(waiting => !isMeant(waiting))
+    for (const { worker, under } of this.#workers) {
+      const meant = [...under.values()].filter(isMeant)
+      if (meant.length === 0) continue
+      for (const waiting of meant) {
+        waiting.reject(signal.reason)
+        // the worker is free when it has answered for it
+        waiting.onProgress = () => {}
+      }
+      worker.postMessage({ type: 'cancel', numbers: meant.map(({ job }) => job.number) } satisfies HashOrder)
+    }
   }
 
   #assign(): void {
@@ -80,7 +111,7 @@ export class HashPool {
   #give(to: HashWorker, batch: Waiting[]): void {
     for (const waiting of batch) to.under.set(waiting.job.number, waiting)
     to.worker.ref()
-    to.worker.postMessage(batch.map(({ job }) => job))
+    to.worker.postMessage({ type: 'hash', jobs: batch.map(({ job }) => job) } satisfies HashOrder)
   }
 
   #start(): HashWorker {
@@ -101,7 +132,7 @@ export class HashPool {
       return
     }
     from.under.delete(answer.number)
-    waiting.resolve(answer)
+    if (answer.type !== 'cancelled') waiting.resolve(answer)
     if (from.under.size > 0) return
     from.worker.unref()
     this.#assign()

@@ -16,6 +16,8 @@ export interface HashJob {
   refuseSecrets: boolean
 }
 
+export type HashOrder = { type: 'hash'; jobs: HashJob[] } | { type: 'cancel'; numbers: number[] }
+
 export type HashAnswer =
   | { number: number; type: 'progress'; bytes: number }
   | {
@@ -26,17 +28,27 @@ export type HashAnswer =
       mtimeMs: number
       ino: number
     }
-  | { number: number; type: 'secret' | 'changed' }
+  | { number: number; type: 'secret' | 'changed' | 'cancelled' }
   | { number: number; type: 'failed'; code: string; message: string }
 
 const buffer = Buffer.allocUnsafeSlow(READ_BYTES)
 
-parentPort?.on('message', async (jobs: HashJob[]) => {
-  for (const job of jobs) parentPort?.postMessage(await hashFile(job))
+const cancelled = new Set<number>() // BOUNDED by a batch
+
+parentPort?.on('message', (order: HashOrder) => {
+  if (order.type === 'cancel') for (const number of order.numbers) cancelled.add(number)
+  else void hashAll(order.jobs)
 })
+
+/** The next batch comes when all of this one are answered. */
+async function hashAll(jobs: HashJob[]): Promise<void> {
+  cancelled.clear()
+  for (const job of jobs) parentPort?.postMessage(await hashFile(job))
+}
 
 async function hashFile(job: HashJob): Promise<HashAnswer> {
   const { number } = job
+  if (cancelled.has(number)) return { number, type: 'cancelled' }
   let file: FileHandle | undefined
   try {
     file = await open(job.path, 'r')
@@ -55,6 +67,7 @@ async function hashFile(job: HashJob): Promise<HashAnswer> {
       for (let piece = 0; piece < length; piece += job.pieceLength) {
         tree.addPiece(hashLeaves(room.subarray(piece, Math.min(piece + job.pieceLength, length)), sha256))
       }
+      if (cancelled.has(number)) return { number, type: 'cancelled' }
       parentPort?.postMessage({ number, type: 'progress', bytes: length } satisfies HashAnswer)
     }
     const after = await file.stat()

@@ -71,6 +71,7 @@ export async function indexShare(
   observer.scanned({ files, bytes, skipped })
 
   await hashAll(share, changed, parts, outcome)
+  signal.throwIfAborted()
   // a folder that cannot be read at all may be a drive that is not plugged in: keep what is known of it
   if (!failed && !(!share.folder && files === 0 && (await isAway(share.path)))) {
     if (catalogue.removeUnseen(share.id, number) > 0) outcome.changed = true
@@ -82,35 +83,44 @@ export async function indexShare(
 async function hashAll(
   share: ShareRow,
   changed: readonly ScannedFile[],
-  { catalogue, pool, observer, signal }: Parameters<typeof indexShare>[1],
+  { catalogue, pool, observer, signal: outer }: Parameters<typeof indexShare>[1],
   outcome: IndexOutcome
 ): Promise<void> {
   const all = { files: changed.length, bytes: changed.reduce((sum, { size }) => sum + size, 0) }
   const done = { files: 0, bytes: 0 }
   const underWay = new Set<Promise<void>>() // BOUNDED by MAX_UNDER_WAY
-  for (const file of changed) {
-    signal.throwIfAborted()
-    let reported = 0
-    const hashing = pool
-      .hash({ path: file.absolute, size: file.size, refuseSecrets: !share.hidden }, stepBytes => {
+  const failure = new AbortController()
+  const signal = AbortSignal.any([outer, failure.signal])
+  try {
+    for (const file of changed) {
+      signal.throwIfAborted()
+      let reported = 0
+      const onProgress = (stepBytes: number): void => {
         reported += stepBytes
         done.bytes += stepBytes
         observer.progress(done, all)
-      })
-      .then(result => {
-        if (signal.aborted) return
-        done.files++
-        done.bytes += file.size - reported
-        outcome.hashedBytes += file.size
-        store(share, file, result, catalogue, observer, outcome)
-        observer.progress(done, all)
-      })
-      .finally(() => underWay.delete(hashing))
-    underWay.add(hashing)
-    if (underWay.size >= MAX_UNDER_WAY) await Promise.race(underWay)
+      }
+      const hashing = pool
+        .hash({ path: file.absolute, size: file.size, refuseSecrets: !share.hidden }, onProgress, signal)
+        .then(result => {
+          // it may have been ready when the run was stopped
+          signal.throwIfAborted()
+          done.files++
+          done.bytes += file.size - reported
+          outcome.hashedBytes += file.size
+          store(share, file, result, catalogue, observer, outcome)
+          observer.progress(done, all)
+        })
+        .finally(() => underWay.delete(hashing))
+      underWay.add(hashing)
+      if (underWay.size >= MAX_UNDER_WAY) await Promise.race(underWay)
+    }
+    await Promise.all(underWay)
+  } finally {
+    // nothing goes on behind a run that has failed
+    failure.abort()
+    await Promise.allSettled(underWay)
   }
-  await Promise.all(underWay)
-  signal.throwIfAborted()
 }
 
 function store(

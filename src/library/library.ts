@@ -10,8 +10,8 @@ import { sha256 } from '../sha256.ts'
 import { Catalogue, type CatalogueHit, type ShareRow } from './catalogue.ts'
 import { buildCollection, magnetOf } from './collection.ts'
 import { type FinishedCollection, type FinishedFile, keepFinished } from './finished.ts'
-import { HashPool } from './hash-pool.ts'
-import { type IndexObserver, indexShare } from './index-share.ts'
+import type { IndexObserver } from './index-share.ts'
+import { Indexer } from './indexer.ts'
 import { isInside } from './inside.ts'
 import { ShareWatcher } from './watch.ts'
 
@@ -46,15 +46,14 @@ const NO_OBSERVER: IndexObserver = { scanned() {}, progress() {}, problem() {} }
 export class Library {
   readonly #init: LibraryInit
   readonly #catalogue: Catalogue
-  readonly #pool = new HashPool()
+  readonly #indexer: Indexer
   readonly #watchers = new Map<number, ShareWatcher>() // BOUNDED by the shares
-  readonly #indexing = new Map<number, Promise<void>>() // BOUNDED by the shares
   readonly #abort = new AbortController()
-  #filesToHash = 0
 
   constructor(init: LibraryInit) {
     this.#init = init
     this.#catalogue = new Catalogue(init.database)
+    this.#indexer = new Indexer(this.#catalogue, init.exclude)
   }
 
   /** Looks at every share for what has changed, in the background, and follows them. */
@@ -69,8 +68,7 @@ export class Library {
   async close(): Promise<void> {
     this.#abort.abort(new ShoalError('INTERRUPTED', 'the node stops'))
     for (const watcher of this.#watchers.values()) watcher.close()
-    await this.#pool.close()
-    await Promise.allSettled(this.#indexing.values())
+    await this.#indexer.close()
   }
 
   share(paths: readonly string[], options: ShareOptions = {}): AsyncIterable<ShareEvent> {
@@ -102,7 +100,9 @@ export class Library {
     for (const share of shares) {
       this.#watchers.get(share.id)?.close()
       this.#watchers.delete(share.id)
+      const stopped = this.#indexer.stop(share)
       this.#catalogue.removeShare(share.id)
+      await stopped
     }
     this.#init.onChange?.()
     return shares.map(({ path }) => path)
@@ -137,7 +137,7 @@ export class Library {
   }
 
   totals(): { files: number; bytes: number; hashing: number } {
-    return { ...this.#catalogue.totals(), hashing: this.#filesToHash }
+    return { ...this.#catalogue.totals(), hashing: this.#indexer.filesToHash }
   }
 
   search(query: string, limit: number): CatalogueHit[] {
@@ -287,49 +287,13 @@ export class Library {
     }
   }
 
-  /** One at a time for each share. */
   async #index(share: ShareRow, observer: IndexObserver, settle: boolean, signal: AbortSignal): Promise<void> {
-    // several may have waited for the same run: only one of them goes on when it ends
-    for (let running = this.#indexing.get(share.id); running !== undefined; running = this.#indexing.get(share.id)) {
-      await running.catch(() => {})
+    const { changed, unsettled } = await this.#indexer.run(share, observer, settle, signal)
+    if (changed || share.infohash === undefined) {
+      const problem = this.#publish(share)
+      if (problem !== undefined) observer.problem(share.path, 'BAD_PATH', `it has no magnet link: ${problem}`)
     }
-    const indexing = this.#indexOnce(share, observer, settle, signal).finally(() => {
-      if (this.#indexing.get(share.id) === indexing) this.#indexing.delete(share.id)
-    })
-    this.#indexing.set(share.id, indexing)
-    await indexing
-  }
-
-  async #indexOnce(share: ShareRow, observer: IndexObserver, settle: boolean, signal: AbortSignal): Promise<void> {
-    let counted = 0
-    const count = (left: number): void => {
-      this.#filesToHash += left - counted
-      counted = left
-    }
-    try {
-      const outcome = await indexShare(share, {
-        catalogue: this.#catalogue,
-        pool: this.#pool,
-        exclude: this.#init.exclude,
-        settle,
-        signal,
-        observer: {
-          ...observer,
-          progress: (done, all) => {
-            count(all.files - done.files)
-            observer.progress(done, all)
-          }
-        }
-      })
-      if (this.#catalogue.shareAt(share.path) === undefined) return
-      if (outcome.changed || share.infohash === undefined) {
-        const problem = this.#publish(share)
-        if (problem !== undefined) observer.problem(share.path, 'BAD_PATH', `it has no magnet link: ${problem}`)
-      }
-      if (outcome.unsettled > 0) this.#watchers.get(share.id)?.soon(UNSETTLED_MS)
-    } finally {
-      count(0)
-    }
+    if (unsettled > 0) this.#watchers.get(share.id)?.soon(UNSETTLED_MS)
   }
 
   #publish(share: ShareRow): string | undefined {

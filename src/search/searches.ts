@@ -22,6 +22,7 @@ export interface SearchOutcome {
 interface Running {
   run: SearchRun
   end(outcome: SearchOutcome): void
+  fail(error: ShoalError): void
 }
 
 /** This node's own searches: gives each a number of the machine's, and its events to whoever began it. */
@@ -29,29 +30,39 @@ export class Searches {
   readonly #command: (command: SearchCommand) => void
   readonly #running = new Map<number, Running>() // BOUNDED by MAX_RUNNING
   #next = 1
+  #isClosed = false
 
   constructor(command: (command: SearchCommand) => void) {
     this.#command = command
   }
 
-  /** Ends when everybody has answered, at the time limit, or with the signal. @throws ShoalError REFUSED */
+  /** Ends when everybody has answered, at the time limit, or with the signal. @throws ShoalError REFUSED, INTERRUPTED by `close` */
   async run(run: SearchRun, signal?: AbortSignal): Promise<SearchOutcome> {
+    if (this.#isClosed) throw stops()
     if (this.#running.size >= MAX_RUNNING)
       throw new ShoalError('REFUSED', `${MAX_RUNNING} searches are running already`)
     const search = this.#next++
     const { query, ttl, limit, timeoutMs } = run
-    return await new Promise(resolve => {
+    return await new Promise((resolve, reject) => {
       const stop = (): void => this.#command({ type: 'stop', search })
-      const end = (outcome: SearchOutcome): void => {
+      const leave = (): void => {
         this.#running.delete(search)
         signal?.removeEventListener('abort', onAbort)
+      }
+      const end = (outcome: SearchOutcome): void => {
+        leave()
         resolve(outcome)
+      }
+      const fail = (error: ShoalError): void => {
+        stop()
+        leave()
+        reject(error)
       }
       const onAbort = (): void => {
         stop()
         end({ peersAsked: 0, messages: 0, complete: false })
       }
-      this.#running.set(search, { run, end })
+      this.#running.set(search, { run, end, fail })
       if (signal?.aborted === true) {
         onAbort()
         return
@@ -68,6 +79,12 @@ export class Searches {
     })
   }
 
+  /** The node stops: whoever waits for a search hears of it. */
+  close(): void {
+    this.#isClosed = true
+    for (const { fail } of [...this.#running.values()]) fail(stops())
+  }
+
   /** What the search protocol tells. */
   onEvent(event: SearchEvent): void {
     const running = this.#running.get(event.search)
@@ -75,4 +92,8 @@ export class Searches {
     if (event.type === 'hits') running.run.onHits(event.holder, event.hops, event.hits)
     else running.end({ peersAsked: event.peersAsked, messages: event.messages, complete: event.complete })
   }
+}
+
+function stops(): ShoalError {
+  return new ShoalError('INTERRUPTED', 'the node stops')
 }
