@@ -187,6 +187,11 @@ export class Catalogue {
     return this.#all('SELECT * FROM files WHERE share = ? ORDER BY path', share).map(fileOf)
   }
 
+  /** Paths of the share's files. Nothing may be changed before the last one. */
+  *pathsOf(share: number): Generator<string> {
+    for (const row of this.#statement('SELECT path FROM files WHERE share = ?').iterate(share)) yield row.path as string
+  }
+
   filesById(id: FileId): (FileRow & { sharePath: string; shareName: string; folder: boolean })[] {
     return this.#all(
       `SELECT files.*, shares.path AS share_path, shares.name AS share_name, shares.folder AS folder

@@ -43,7 +43,8 @@ export async function keepFinished(
   const place = await realpath(path)
   const around = catalogue.shares().find(share => share.folder && isInside(place, share.path))
   const folder = (await lstat(place)).isDirectory()
-  const share = around ?? catalogue.addShare({ path: place, name: basename(place), folder, hidden: false })
+  const hidden = catalogue.shareAt(place)?.hidden ?? false
+  const share = around ?? catalogue.addShare({ path: place, name: basename(place), folder, hidden })
   catalogue.transaction(() => {
     for (const file of files) {
       const real = place + file.path.slice(path.length)

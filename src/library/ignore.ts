@@ -33,6 +33,13 @@ export function skipByName(name: string, folder: boolean, shareHidden: boolean):
   return name.startsWith('.') ? 'hidden' : undefined
 }
 
+/** Whether a scan would leave out a file at this path for a name in it, whatever `.shoalignore` says. */
+export function isLeftOutByName(path: string, shareHidden: boolean): boolean {
+  const parts = path.split('/')
+  const last = parts.length - 1
+  return parts.some((name, i) => skipByName(name, i < last, shareHidden) !== undefined) || parts[last] === IGNORE_FILE
+}
+
 /** Private keys under any name: their first line says so. */
 export function looksSecret(head: Uint8Array): boolean {
   return /-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----/.test(new TextDecoder('latin1').decode(head.subarray(0, 4_096)))

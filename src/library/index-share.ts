@@ -2,6 +2,7 @@ import { type FileId, idFromBytes } from '../../protocols/core/ids.ts'
 import { pieceLengthFor } from '../../protocols/metainfo/index.ts'
 import type { Catalogue, ShareRow } from './catalogue.ts'
 import type { HashPool, HashResult } from './hash-pool.ts'
+import { isLeftOutByName } from './ignore.ts'
 import { type ScannedFile, scan, statFile } from './scan.ts'
 
 /** Files handed to the hash pool and not yet in the catalogue: bounds what a large share holds in memory. */
@@ -48,8 +49,9 @@ export async function indexShare(
   let bytes = 0
   let failed = false
 
+  const kept = fetchedNames(catalogue, share)
   const found = share.folder
-    ? scan(share.path, { hidden: share.hidden, exclude: parts.exclude })
+    ? scan(share.path, { hidden: share.hidden, exclude: parts.exclude, kept })
     : [await statFile(share.name, share.path)]
   for await (const item of found) {
     signal.throwIfAborted()
@@ -58,9 +60,16 @@ export async function indexShare(
       failed ||= item.path === '.'
       observer.problem(item.path, item.code, item.message)
     } else {
+      const isKnown = catalogue.touch(share.id, item, number)
+      if (!isKnown && kept.has(item.path)) {
+        // it is not the file that was fetched; rules of the user's own may have come with it
+        skipped++
+        outcome.unsettled++
+        continue
+      }
       files++
       bytes += item.size
-      if (catalogue.touch(share.id, item, number)) continue
+      if (isKnown) continue
       if (parts.settle && Math.abs(Date.now() - item.mtimeMs) < SETTLED_MS) {
         outcome.unsettled++
         continue
@@ -78,6 +87,17 @@ export async function indexShare(
   }
   catalogue.setSkipped(share.id, skipped)
   return outcome
+}
+
+/**
+ * Files that a scan would leave out for their names: they came with a collection, whose infohash is of all of them.
+ */
+function fetchedNames(catalogue: Catalogue, share: ShareRow): Set<string> {
+  const names = new Set<string>()
+  // a file that the user named is not scanned for
+  if (!share.folder) return names
+  for (const path of catalogue.pathsOf(share.id)) if (isLeftOutByName(path, share.hidden)) names.add(path)
+  return names
 }
 
 async function hashAll(

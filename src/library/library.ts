@@ -10,6 +10,7 @@ import { sha256 } from '../sha256.ts'
 import { Catalogue, type CatalogueHit, type ShareRow } from './catalogue.ts'
 import { buildCollection, magnetOf } from './collection.ts'
 import { type FinishedCollection, type FinishedFile, keepFinished } from './finished.ts'
+import { isLeftOutByName } from './ignore.ts'
 import type { IndexObserver } from './index-share.ts'
 import { Indexer } from './indexer.ts'
 import { isInside } from './inside.ts'
@@ -276,7 +277,18 @@ export class Library {
         })
       }
     }
-    return this.#catalogue.addShare({ path: place, name, folder, hidden })
+    return this.#catalogue.transaction(() => {
+      const before = this.#catalogue.shareAt(place)
+      if (before?.hidden === true && !hidden) this.#withdrawHidden(before)
+      return this.#catalogue.addShare({ path: place, name, folder, hidden })
+    })
+  }
+
+  /** Else the next scan would take them for files that came with a collection. */
+  #withdrawHidden({ id }: ShareRow): void {
+    for (const path of [...this.#catalogue.pathsOf(id)]) {
+      if (isLeftOutByName(path, false)) this.#catalogue.removeFile(id, path)
+    }
   }
 
   async #rescan(share: ShareRow, settle: boolean): Promise<void> {
