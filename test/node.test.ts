@@ -348,6 +348,14 @@ test('clear refusals', () =>
     await assert.rejects(createNode({ home: fresh(), listen: ['/ip4/127.0.0.1/tcp/1'], colour: 1 } as NodeConfig), {
       code: 'BAD_CONFIG'
     })
+    const notes = join(folder, 'notes.txt')
+    writeFileSync(notes, 'no key')
+    for (const groupKeyFile of [notes, join(folder, 'none.key')]) {
+      const error = await createNode({ home: fresh(), interfaces: ['lo'], groupKeyFile }).catch(thrown => thrown)
+      assert.equal(error.code, 'BAD_KEY')
+      assert.match(error.message, /group key/)
+      assert.match(error.next, /shoal group new/, 'it is not the key of this peer that is wrong')
+    }
     for (const peer of ['garbage', '/ip4/127.0.0.1/tcp/9']) {
       await assert.rejects(createNode({ home: fresh(), peers: [peer] }), { code: 'BAD_CONFIG' })
     }

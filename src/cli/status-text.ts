@@ -22,10 +22,13 @@ export function identityText(status: Status): [string, string][] {
   ]
 }
 
-export function sharedText({ shared }: Status): string {
+/** @param indexing paths that are being looked at, beside what is shared already */
+export function sharedText({ shared }: Status, indexing: readonly string[] = []): string {
   const hashing = shared.hashing === 0 ? '' : `, ${countText(shared.hashing, 'file')} still to hash`
+  const looking = indexing.length === 0 ? '' : `indexing ${indexing.map(shown).join(', ')} …`
+  if (shared.files === 0 && hashing === '' && looking !== '') return looking
   if (shared.files === 0 && hashing === '') return 'nothing yet; `shoal share PATH` adds a file or a folder'
-  return `${countText(shared.files, 'file')}, ${bytesText(shared.bytes)}${hashing}`
+  return `${countText(shared.files, 'file')}, ${bytesText(shared.bytes)}${hashing}${looking === '' ? '' : `; ${looking}`}`
 }
 
 /** Everything about a peer, line by line. */

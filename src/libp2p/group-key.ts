@@ -13,15 +13,20 @@ export function newGroupKey(): string {
   return `${new TextDecoder().decode(key).trimEnd()}\n`
 }
 
+const NEXT = 'Give --group the file that `shoal group new` made: a copy of the same one on every machine of the group.'
+
 /** @throws ShoalError BAD_KEY */
 export async function readGroupKey(path: string): Promise<Uint8Array> {
   let text: string
   try {
     text = await readFile(path, 'utf8')
   } catch (error) {
-    throw new ShoalError('BAD_KEY', `cannot read the group key ${path}: ${(error as Error).message}`, { cause: error })
+    throw new ShoalError('BAD_KEY', `cannot read the group key ${path}: ${(error as Error).message}`, {
+      cause: error,
+      next: NEXT
+    })
   }
-  if (!FORMAT.test(text)) throw new ShoalError('BAD_KEY', `${path} is no group key; make one with \`shoal group new\``)
+  if (!FORMAT.test(text)) throw new ShoalError('BAD_KEY', `${path} is no group key`, { next: NEXT })
   return new TextEncoder().encode(text.trimEnd())
 }
 

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { shown, shownJson } from '../../src/cli/escape.ts'
+import { sharedText } from '../../src/cli/status-text.ts'
 import { cut, pairs, table, widthOf } from '../../src/cli/table.ts'
 import { usableColumns } from '../../src/cli/terminal.ts'
 import { doneText, peerText, progressText } from '../../src/cli/transfer-text.ts'
 import { bytesText, countText, durationText, rateText } from '../../src/cli/units.ts'
-import { DONE, OTHER, transfer } from '../daemon/fake-shoal.ts'
+import { DONE, OTHER, STATUS, transfer } from '../daemon/fake-shoal.ts'
 
 test('sizes and rates', () => {
   const cases: [number, string][] = [
@@ -169,4 +170,13 @@ test('what a transfer brought, from whom', () => {
     '/out/a.mkv',
     '  nothing to fetch: it was here already'
   ])
+})
+
+test('what is shared, and what is being looked at', () => {
+  const text = (files: number, hashing: number, indexing?: string[]): string =>
+    sharedText({ ...STATUS, shared: { files, bytes: files * 1_000, hashing } }, indexing)
+  assert.match(text(0, 0), /^nothing yet; `shoal share PATH`/)
+  assert.equal(text(0, 0, ['/films', '/a\x1b[2J']), 'indexing /films, /a\\u{1b}[2J …')
+  assert.equal(text(2, 0, ['/films']), '2 files, 2.0 kB; indexing /films …')
+  assert.equal(text(2, 1), '2 files, 2.0 kB, 1 file still to hash')
 })

@@ -81,7 +81,7 @@ test('up: who it is, what it shares, who comes and goes, until it is told to sto
     `reachable  /ip4/192.168.1.5/tcp/4001/p2p/${PEER}`,
     'finds by   eth0',
     'open to    everybody on this network',
-    'shares     nothing yet; `shoal share PATH` adds a file or a folder',
+    `shares     indexing ${folder} …`,
     'Stop with Ctrl-C. In another terminal: shoal search WORDS, shoal get NUMBER, shoal status',
     'films: 2 files, 3.5 MB (1 left out: hidden, secret or ignored)',
     `peer …${OTHER.slice(-8)} joined, /ip4/192.168.1.9/tcp/4001 (mdns): 1 connected`,

@@ -30,7 +30,7 @@ export async function up(context: Context, paths: string[], options: { hidden?: 
   try {
     server = await serve(node, socketPathOf(context.home), { onFault: error => out.error(error) })
     const first = await look(node)
-    sayStart(first, out)
+    sayStart(first, paths, out)
     const stopped = io.interrupted.aborted
       ? Promise.resolve()
       : new Promise(resolve => io.interrupted.addEventListener('abort', resolve, { once: true }))
@@ -60,10 +60,10 @@ async function checkPaths(paths: string[]): Promise<void> {
   }
 }
 
-function sayStart({ status }: Snapshot, out: Output): void {
+function sayStart({ status }: Snapshot, paths: readonly string[], out: Output): void {
   out.record('started', status)
   out.say(`${out.paint('bold', `shoal ${shown(status.version)}`)}, process ${status.pid}`)
-  for (const line of pairs([...identityText(status), ['shares', sharedText(status)]])) out.say(line)
+  for (const line of pairs([...identityText(status), ['shares', sharedText(status, paths)]])) out.say(line)
   out.say('Stop with Ctrl-C. In another terminal: shoal search WORDS, shoal get NUMBER, shoal status')
   for (const problem of status.problems) sayChange({ type: 'problem', ...problem }, out)
 }
