@@ -26,7 +26,10 @@ function runWith(node) {
     console.error(`  Install it from https://nodejs.org, or run: npx --package=node@${OLDEST} node ${entry}`)
     process.exit(2)
   }
-  const child = spawn(node, [entry].concat(process.argv.slice(2)), { stdio: 'inherit' })
+  const child = spawn(node, [entry].concat(process.argv.slice(2)), {
+    // the channel closes with this process, however it ends
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc']
+  })
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
   signals.forEach(signal => {
     process.on(signal, () => {

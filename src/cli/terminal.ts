@@ -9,12 +9,14 @@ export interface Io {
   stdout: Terminal
   stderr: Terminal
   env: Readonly<Record<string, string | undefined>>
-  /** The user wants it to end: Ctrl-C, SIGTERM, or nobody reads the output any more. */
+  /** It is to end: Ctrl-C, SIGTERM, nobody reads the output any more, or the process that started it is gone. */
   interrupted: AbortSignal
 }
 
 /** A second signal within this time is the same one: a terminal and npx both send it to the whole group. */
 const SAME_SIGNAL_MS = 300
+/** A command without the process that stood for it ends after this time at the latest. */
+const ORPHAN_MS = 10_000
 const LEAST_COLUMNS = 20
 const USUAL_COLUMNS = 80
 /** What shells report for a command that Ctrl-C ended. */
@@ -31,6 +33,11 @@ export function processIo(): Io {
       interrupt.abort()
     })
   }
+  // the channel that `bin/shoal.js` opens to a process under another Node: a kill of the one must end the other
+  process.once('disconnect', () => {
+    setTimeout(() => process.exit(EXIT_AT_ONCE), ORPHAN_MS).unref()
+    interrupt.abort()
+  })
   const terminal = (stream: NodeJS.WriteStream): Terminal => {
     let gone = false
     stream.on('error', () => {

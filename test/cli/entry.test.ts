@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { connect } from '../../src/daemon/client.ts'
+import { socketPathOf } from '../../src/home.ts'
+import { eventually } from '../../src/testkit/wait.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const VERSION = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version
@@ -59,6 +63,47 @@ test('a command that is killed under an old Node looks killed', () => {
   writeFileSync(join(bin, 'shoal.ts'), `process.kill(process.pid, 'SIGKILL')`)
   assert.equal(entry([], { old: true, path: join(bin, 'shoal.js') }).signal, 'SIGKILL')
 })
+
+test('a peer that was started under an old Node stops when that one is killed', async () => {
+  const home = join(folder, 'orphan')
+  const args = [
+    '--require',
+    OLD,
+    join(ROOT, 'bin/shoal.js'),
+    'up',
+    '--interface',
+    'lo',
+    '--no-discovery',
+    '--home',
+    home
+  ]
+  const outer = spawn(process.execPath, args, { stdio: 'ignore' })
+  let inner: number | undefined
+  try {
+    const shoal = await eventually('it is up', () => connect(socketPathOf(home)))
+    inner = (await shoal.status()).pid
+    await shoal.close()
+    assert.notEqual(inner, outer.pid)
+    const ended = once(outer, 'exit')
+    outer.kill('SIGKILL')
+    await ended
+    await eventually('it has stopped', () => !isRunning(inner as number), 20_000)
+    inner = undefined
+  } finally {
+    outer.kill('SIGKILL')
+    if (inner !== undefined) process.kill(inner, 'SIGKILL')
+  }
+})
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    // nobody may have taken its exit code yet
+    return !/^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
 
 test('the version is told without loading the network', () => {
   const loaded = join(folder, 'loaded.mjs')
