@@ -1,5 +1,16 @@
 import { type HashRange, isHashRange, MAX_RANGE_HASHES, uncleCount } from './hash-range.ts'
-import { BLOCK_BYTES, blockCount, climb, hashAt, hashPair, layerOf, padHash, sameBytes, treeHeight } from './merkle.ts'
+import {
+  BLOCK_BYTES,
+  blockCount,
+  climb,
+  climbPath,
+  hashAt,
+  layerOf,
+  padHash,
+  sameBytes,
+  siblingOf,
+  treeHeight
+} from './merkle.ts'
 import { HASH_BYTES, type Sha256 } from './sha.ts'
 
 export type BlockVerdict = 'good' | 'bad' | 'unknown'
@@ -96,6 +107,17 @@ export class FileTree {
       position >>>= 1
     }
     return answer
+  }
+
+  /** Uncles of a block from its leaf to the root, joined; undefined when something of them is not known. */
+  path(block: number): Uint8Array | undefined {
+    const uncles = new Uint8Array(this.#height * HASH_BYTES)
+    for (let layer = 0, position = block; layer < this.#height; layer++, position = Math.floor(position / 2)) {
+      const uncle = this.#node(layer, siblingOf(position))
+      if (uncle === undefined) return undefined
+      uncles.set(uncle, layer * HASH_BYTES)
+    }
+    return uncles
   }
 
   /** Takes a whole piece layer, joined. 'bad' when it does not lead to the root: then nothing is kept. */
@@ -215,16 +237,9 @@ export class FileTree {
   }
 
   /** The ancestor that the range and its uncles lead to. */
-  #climbWithUncles(range: HashRange, hashes: Uint8Array): Uint8Array {
-    const { base, index, length } = range
-    let hash = climb(hashes.subarray(0, length * HASH_BYTES), base, base + Math.log2(length), this.#sha256)
-    let position = index / length
-    for (let i = 0; i < uncleCount(range); i++) {
-      const uncle = hashAt(hashes, length + i)
-      hash = position & 1 ? hashPair(uncle, hash, this.#sha256) : hashPair(hash, uncle, this.#sha256)
-      position >>>= 1
-    }
-    return hash
+  #climbWithUncles({ base, index, length }: HashRange, hashes: Uint8Array): Uint8Array {
+    const top = climb(hashes.subarray(0, length * HASH_BYTES), base, base + Math.log2(length), this.#sha256)
+    return climbPath(top, index / length, hashes.subarray(length * HASH_BYTES), this.#sha256)
   }
 
   #learnPieceHashes(first: number, hashes: Uint8Array): void {

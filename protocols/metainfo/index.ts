@@ -1,4 +1,5 @@
 export * from './bencode.ts'
+export * from './block-path.ts'
 export * from './file-tree.ts'
 export * from './hash-range.ts'
 export * from './layout.ts'

@@ -25,7 +25,10 @@ export function blockCount(length: number): number {
 
 /** Layers above the leaves: 0 for one leaf, 1 for two, 2 for three or four. */
 export function treeHeight(leaves: number): number {
-  return leaves <= 1 ? 0 : 32 - Math.clz32(leaves - 1)
+  if (leaves <= 1) return 0
+  // a file of 2^50 bytes has more leaves than 32 bits count
+  const high = Math.floor((leaves - 1) / 2 ** 32)
+  return high === 0 ? 32 - Math.clz32(leaves - 1) : 64 - Math.clz32(high)
 }
 
 /** Which layer has one hash for each `bytes` of the file; `bytes` a power of two of at least a block. */
@@ -70,6 +73,28 @@ export function climb(hashes: Uint8Array, layer: number, toLayer: number, sha256
   let at = hashes
   for (let l = layer; l < toLayer; l++) at = parentLayer(at, l, sha256)
   return at
+}
+
+/** The ancestor that a hash and its uncles lead to: `uncles` joined, from its own layer upwards. */
+export function climbPath(hash: Uint8Array, position: number, uncles: Uint8Array, sha256: Sha256): Uint8Array {
+  let at = hash
+  let place = position
+  for (let i = 0; i < uncles.byteLength / HASH_BYTES; i++) {
+    const uncle = hashAt(uncles, i)
+    at = isRight(place) ? hashPair(uncle, at, sha256) : hashPair(at, uncle, sha256)
+    place = Math.floor(place / 2)
+  }
+  return at
+}
+
+/** Position of the other child of the same parent. */
+export function siblingOf(position: number): number {
+  return isRight(position) ? position - 1 : position + 1
+}
+
+/** Positions on the leaf layer go beyond 32 bits, where bit operators end. */
+function isRight(position: number): boolean {
+  return position % 2 === 1
 }
 
 export function hashPair(left: Uint8Array, right: Uint8Array, sha256: Sha256): Uint8Array {
