@@ -119,6 +119,8 @@ export interface SearchOptions {
   limit?: number
   /** Hops that the query may travel. */
   ttl?: number
+  /** Whether holders are asked to prove that they have what they say; default true. */
+  prove?: boolean
   signal?: AbortSignal
 }
 
@@ -128,8 +130,12 @@ export interface SearchResult {
   id: string
   name: string
   size: number
-  /** Peers known to hold the file. */
+  /** Peers that are said to hold the file, without those that turned out not to. */
   holders: string[]
+  /** How many of them have shown that they have it, this node among them. A few are asked, not all. */
+  proven: number
+  /** proven: somebody has shown that it has the file, and that it has this size. checking: may still become so. */
+  state: 'proven' | 'unproven' | 'checking'
   /** A collection that contains it. */
   infohash?: string
   /** This node has it already. */
@@ -139,8 +145,10 @@ export interface SearchResult {
 }
 
 export type SearchEvent =
-  /** A new result, or one that got another holder. */
+  /** A new result, or one that has changed: another holder, a proof, a holder that is none. */
   | { type: 'result'; result: SearchResult }
+  /** A peer was asked to prove that it has a file and sent something wrong. What it named is not shown any more. */
+  | { type: 'liar'; peerId: string; reason: string }
   | {
       type: 'done'
       results: number

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { networkInterfaces } from 'node:os'
 import type { DatabaseSync } from 'node:sqlite'
 import type { Libp2p, PeerId } from '@libp2p/interface'
-import type { Infohash } from '../protocols/core/ids.ts'
+import type { FileId, Infohash } from '../protocols/core/ids.ts'
 import type { Peer } from '../protocols/core/peer.ts'
 import { type Rng, seededRng } from '../protocols/core/rng.ts'
 import { type ExchangeService, exchangeService, type SwarmHandle } from '../protocols/exchange/handler.ts'
@@ -11,6 +11,7 @@ import { monotonicMs } from '../protocols/libp2p/driver.ts'
 import { idFromPeer, peerFromId } from '../protocols/libp2p/peer-ids.ts'
 import { type MetainfoService, metainfoService } from '../protocols/metainfo/handler.ts'
 import { type OverlayService, overlayService } from '../protocols/overlay/handler.ts'
+import { type ProofService, type ProvableFile, proofService } from '../protocols/proof/handler.ts'
 import { type SearchService, searchService } from '../protocols/search/handler.ts'
 import type { Hit, Query, SearchEvent } from '../protocols/search/index.ts'
 import { type TrackerService, trackerService } from '../protocols/tracker/handler.ts'
@@ -37,6 +38,8 @@ export interface Application {
   infoOf(infohash: Infohash): Uint8Array | undefined
   /** A peer asks for the swarm whose id begins with these 40 hex digits: opens it, if this node shares it. */
   openSwarm(prefix: string, peer: Peer): SwarmHandle | undefined
+  /** A file that this node has whole, to show blocks of. */
+  openFile(id: FileId): ProvableFile | undefined
   onSearchEvent(event: SearchEvent): void
   onTrackerEvent(event: TrackerEvent): void
 }
@@ -47,6 +50,7 @@ interface Protocols extends Record<string, unknown> {
   tracker: TrackerService
   exchange: ExchangeService
   metainfo: MetainfoService
+  proof: ProofService
 }
 
 /**
@@ -163,7 +167,8 @@ export class Network {
               reputation.penalise(peer, reason, kind === 'content' ? reputationLimits.contentWeight : 1)
           })(components),
         metainfo: components =>
-          metainfoService({ lookup: infohash => application.infoOf(infohash), sha256 })(components)
+          metainfoService({ lookup: infohash => application.infoOf(infohash), sha256 })(components),
+        proof: components => proofService({ open: id => application.openFile(id), sha256, onPenalty })(components)
       }
     })
     if (contacts === undefined) throw new ShoalError('INTERNAL', 'no protocol asked for the contacts')

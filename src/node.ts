@@ -2,6 +2,8 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Libp2p } from '@libp2p/interface'
 import type { FileId, Infohash } from '../protocols/core/ids.ts'
 import type { Peer } from '../protocols/core/peer.ts'
+import { monotonicMs } from '../protocols/libp2p/driver.ts'
+import { idFromPeer } from '../protocols/libp2p/peer-ids.ts'
 import type { Hit, Query } from '../protocols/search/index.ts'
 import type {
   GetEvent,
@@ -30,10 +32,12 @@ import { portSchema } from './libp2p/usual-port.ts'
 import { realFiles } from './library/content/files.ts'
 import { HandlePool } from './library/content/handle-pool.ts'
 import { PieceCache } from './library/content/piece-cache.ts'
+import { ProvableFile } from './library/content/provable-file.ts'
 import { TransferState, transferSchema } from './library/content/transfer-state.ts'
 import { Library } from './library/library.ts'
 import { librarySchema } from './library/schema.ts'
 import { Network } from './network.ts'
+import { Prover } from './search/prover.ts'
 import { LastResults, resultsSchema } from './search/results.ts'
 import { Searches } from './search/searches.ts'
 import { searchForUser } from './search/user-search.ts'
@@ -78,6 +82,7 @@ export async function createNode(config: NodeConfig): Promise<ShoalNode> {
 interface Online {
   network: Network
   searches: Searches
+  prover: Prover
   seeder: Seeder
   transfers: Transfers
 }
@@ -88,6 +93,8 @@ class Node implements ShoalNode {
   readonly #database: DatabaseSync
   readonly #library: Library
   readonly #lastResults: LastResults
+  /** Apart from those of transfers: what strangers ask for does not close what is being sent. */
+  readonly #proofHandles = new HandlePool(realFiles, 8)
   readonly #startedAt = Date.now()
   #online: Online | undefined
   #peerId = ''
@@ -181,12 +188,16 @@ class Node implements ShoalNode {
   }
 
   search(query: string, options?: SearchOptions): AsyncIterable<SearchEvent> {
-    const { searches, network } = this.#needOnline()
+    const { searches, prover, network } = this.#needOnline()
     const reach = (): { connected: number; neighbours: number } => ({
       connected: network.host.getPeers().length,
       neighbours: network.neighbours.size
     })
-    return searchForUser({ searches, lastResults: this.#lastResults, self: this.#peerId, reach }, query, options)
+    return searchForUser(
+      { searches, prover, lastResults: this.#lastResults, self: this.#peerId, reach },
+      query,
+      options
+    )
   }
 
   get(target: string, options?: GetOptions): AsyncIterable<GetEvent> {
@@ -210,6 +221,7 @@ class Node implements ShoalNode {
     const online = this.#online
     try {
       online?.searches.close()
+      online?.prover.stop()
       await online?.transfers.close()
       online?.seeder.stop()
       await this.#library.close()
@@ -225,14 +237,26 @@ class Node implements ShoalNode {
       lookup: (query, limit) => this.#lookup(query, limit),
       infoOf: infohash => this.#library.infoOf(infohash),
       openSwarm: (prefix, peer) => this.#online?.seeder.open(prefix, peer),
+      openFile: id => this.#openFile(id),
       onSearchEvent: event => this.#online?.searches.onEvent(event),
       onTrackerEvent: event => announcer.onEvent(event)
     })
-    const { search, tracker, exchange, metainfo } = network.host.services
+    const { search, tracker, exchange, metainfo, proof } = network.host.services
     const { reach, reputation } = network
     const library = this.#library
     const storage = { handles: new HandlePool(realFiles), cache: new PieceCache() }
     const searches = new Searches(command => search.command(command))
+    const onLiar = (peer: Peer, reason: string): void =>
+      reputation.penalise(peer, reason, reputationLimits.contentWeight)
+    const prover = new Prover({
+      ask: async (peer, id, signal) => {
+        const peerId = await reach.prepare(peer)
+        return peerId === undefined ? { type: 'silent' } : await proof.ask(peerId, id, signal)
+      },
+      isConnected: peer => network.host.getConnections(idFromPeer(peer)).length > 0,
+      onLiar,
+      clock: monotonicMs
+    })
     const announcer = new Announcer(command => tracker.command(command), reach)
     const seeder = new Seeder({
       exchange,
@@ -253,10 +277,17 @@ class Node implements ShoalNode {
       metainfo,
       state: new TransferState(this.#database),
       lastResults: this.#lastResults,
-      onLiar: (peer: Peer, reason: string) => reputation.penalise(peer, reason, reputationLimits.contentWeight)
+      onLiar
     })
     this.#peerId = network.host.peerId.toString()
-    this.#online = { network, searches, seeder, transfers }
+    this.#online = { network, searches, prover, seeder, transfers }
+  }
+
+  #openFile(id: FileId): ProvableFile | undefined {
+    const located = this.#library.locate(id)
+    if (located === undefined) return undefined
+    const onChanged = (path: string): void => this.#library.withdraw(path)
+    return new ProvableFile({ id, located, handles: this.#proofHandles, onChanged })
   }
 
   #lookup(query: Query, limit: number): readonly Hit[] {

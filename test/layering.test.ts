@@ -43,13 +43,13 @@ const RULES: Rule[] = [
     why: 'a handler imports its own folder, core, protocols/libp2p, metainfo, libp2p, it-* and node:*'
   },
   {
-    files: /^protocols\/(exchange|tracker)\//,
+    files: /^protocols\/(exchange|tracker|proof)\//,
     may: (imported, from) =>
       PURE_PACKAGES.test(imported) ||
       CORE.test(imported) ||
       METAINFO.test(imported) ||
       (sameFolder(imported, from) && !HANDLER.test(imported)),
-    why: 'a machine of the exchange or the tracker imports core, metainfo and its own folder, never a handler'
+    why: 'a machine of the exchange, the tracker or the proof imports core, metainfo and its own folder, never a handler'
   },
   {
     files: /^protocols\//,

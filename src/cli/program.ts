@@ -88,6 +88,7 @@ export function makeProgram({ io, out, createNode, onExitCode }: ProgramInit): C
     .option('--limit <number>', 'most results', integer(1))
     .option('--timeout <seconds>', 'longest time to wait', seconds)
     .option('--ttl <hops>', 'how far the query may travel', integer(0))
+    .option('--no-prove', 'believe what peers say they have, do not ask for proof')
     .action(async (words: string[], options, command: Command) => {
       await (await import('./commands/search.ts')).search(contextOf(command), words, options)
     })

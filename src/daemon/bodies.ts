@@ -29,7 +29,8 @@ export const bodies = {
     query: z.string().max(MAX_QUERY_LENGTH),
     timeoutMs: z.number().positive().max(LONGEST_SEARCH_MS).optional(),
     limit: z.int().min(1).max(MAX_RESULTS).optional(),
-    ttl: z.int().min(0).max(MAX_TTL).optional()
+    ttl: z.int().min(0).max(MAX_TTL).optional(),
+    prove: z.boolean().optional()
   }),
   get: z.strictObject({
     target,

@@ -4,7 +4,7 @@ import { ERRORS, type ErrorCode, ShoalError } from '../errors.ts'
  * What a command and a running peer speak over the socket: JSON over HTTP, one route for each method of `Shoal`. Raised
  * whenever a client or a server of the older kind would misread the other.
  */
-export const PROTOCOL = 1
+export const PROTOCOL = 2
 
 export const NDJSON = 'application/x-ndjson'
 

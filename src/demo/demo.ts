@@ -105,7 +105,7 @@ async function search(peer: DemoPeer, query: string, all: DemoPeer[]): Promise<S
   const results = new Map<number, SearchResult>()
   for await (const event of peer.process.shoal.search(query, { limit: 50 })) {
     if (event.type === 'result') results.set(event.result.number, event.result)
-    else {
+    else if (event.type === 'done') {
       for (const { number, name, size, holders } of [...results.values()].slice(0, 6)) {
         const who = holders.map(holder => nameOf(holder, all)).join(', ')
         say(`  ${String(number).padStart(2)}  ${bytesText(size).padStart(9)}  ${who.padEnd(18)}  ${name}`)

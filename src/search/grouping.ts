@@ -6,6 +6,9 @@ const MAX_RESULTS = 1_000
 /** Most holders that are remembered for one result. */
 const MAX_HOLDERS = 200
 
+/** A result before anything is said of proofs. */
+export type GroupedResult = Omit<SearchResult, 'proven' | 'state'>
+
 export interface FoundHit {
   id: FileId
   name: string
@@ -19,7 +22,7 @@ export interface FoundHit {
  * is blamed for the bytes of a file that does not exist.
  */
 export class ResultGroups {
-  readonly #groups = new Map<string, SearchResult>() // BOUNDED by MAX_RESULTS
+  readonly #groups = new Map<string, GroupedResult>() // BOUNDED by MAX_RESULTS
   readonly #self: string
   readonly #limit: number
 
@@ -33,13 +36,13 @@ export class ResultGroups {
   }
 
   /** The result that the hit made or changed; undefined when it tells nothing new or there are results enough. */
-  add(holder: string, hops: number, hit: FoundHit): SearchResult | undefined {
+  add(holder: string, hops: number, hit: FoundHit): GroupedResult | undefined {
     const mine = holder === this.#self
     const key = `${hit.id} ${hit.size}`
     const known = this.#groups.get(key)
     if (known === undefined) {
       if (this.#groups.size >= this.#limit) return undefined
-      const result: SearchResult = {
+      const result: GroupedResult = {
         number: this.#groups.size + 1,
         id: hit.id,
         name: hit.name,

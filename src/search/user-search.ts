@@ -1,10 +1,11 @@
 import type { FileId, Infohash } from '../../protocols/core/ids.ts'
 import { isHex256 } from '../../protocols/core/ids.ts'
 import type { Query } from '../../protocols/search/index.ts'
-import type { SearchEvent, SearchOptions } from '../api.ts'
+import type { SearchEvent, SearchOptions, SearchResult } from '../api.ts'
 import { ShoalError } from '../errors.ts'
 import { EventStream } from '../event-stream.ts'
-import { ResultGroups } from './grouping.ts'
+import { type FoundHit, ResultGroups } from './grouping.ts'
+import type { Prover } from './prover.ts'
 import type { LastResults } from './results.ts'
 import type { Searches, SearchOutcome } from './searches.ts'
 
@@ -15,13 +16,14 @@ const LONGEST_TIMEOUT_MS = 60_000
 export interface UserSearchParts {
   searches: Searches
   lastResults: LastResults
+  prover: Prover
   /** This node's peer id. */
   self: string
   /** Peers connected now, and neighbours among them. */
   reach(): { connected: number; neighbours: number }
 }
 
-/** A search as a user sees it: grouped results with numbers that `get` takes, then what it cost. */
+/** A search as a user sees it: grouped results with numbers that `get` takes and who proved to have them, then its cost. */
 export function searchForUser(
   parts: UserSearchParts,
   text: string,
@@ -41,6 +43,30 @@ export function searchForUser(
   const started = performance.now()
   const elapsed = (): number => Math.round(performance.now() - started)
   const keep = parts.lastResults.begin()
+  const tell = (result: SearchResult): void => {
+    const { number, name, size, holders } = result
+    keep(number, {
+      id: result.id as FileId,
+      name,
+      size,
+      ...(result.infohash === undefined ? {} : { infohash: result.infohash as Infohash }),
+      holders: holders.filter(other => other !== parts.self)
+    })
+    events.push({ type: 'result', result })
+  }
+  const take = (holder: string, hops: number, hit: FoundHit, isProven: boolean): void => {
+    const result = groups.add(holder, hops, hit)
+    if (result !== undefined) tell(proofs.add(result, holder, hops, isProven))
+  }
+  const proofs = parts.prover.begin(
+    {
+      onChange: tell,
+      onLiar: (peer, reason) => events.push({ type: 'liar', peerId: peer as string, reason }),
+      onOtherSize: (holder, hops, hit) => take(holder as string, hops, hit, true)
+    },
+    options.prove ?? true
+  )
+  abort.signal.addEventListener('abort', () => proofs.stop(), { once: true })
 
   const run = async (): Promise<SearchOutcome> =>
     await parts.searches.run(
@@ -50,28 +76,19 @@ export function searchForUser(
         limit,
         timeoutMs,
         onHits(holder, hops, hits) {
-          for (const hit of hits) {
-            const result = groups.add(holder as string, hops, hit)
-            if (result === undefined) continue
-            keep(result.number, {
-              id: hit.id,
-              name: result.name,
-              size: result.size,
-              ...(result.infohash === undefined ? {} : { infohash: result.infohash as Infohash }),
-              holders: result.holders.filter(other => other !== parts.self)
-            })
-            events.push({ type: 'result', result })
-          }
+          if (proofs.isLiar(holder as string)) return
+          for (const hit of hits) take(holder as string, hops, hit, holder === parts.self)
         }
       },
       abort.signal
     )
   run().then(
-    ({ peersAsked, messages, complete }) => {
-      const hint = groups.size === 0 ? hintOf(parts.reach(), peersAsked, complete) : undefined
+    async ({ peersAsked, messages, complete }) => {
+      await proofs.settle()
+      const hint = proofs.size === 0 ? hintOf(parts.reach(), peersAsked, complete) : undefined
       events.push({
         type: 'done',
-        results: groups.size,
+        results: proofs.size,
         peersAsked,
         messages,
         elapsedMs: elapsed(),
@@ -79,7 +96,10 @@ export function searchForUser(
       })
       events.end()
     },
-    error => events.fail(error)
+    error => {
+      proofs.stop()
+      events.fail(error)
+    }
   )
   return events
 }

@@ -33,8 +33,8 @@ test('search: results with number, size, holders and name, and what it took', as
   assert.deepEqual(ran, {
     code: 0,
     out:
-      '  1     1.5 MB  2 peers   film 1.mkv\n' +
-      '  2     3.0 MB  1 peer    film 2.mkv  (you have it)\n' +
+      '  1     1.5 MB  2 peers     film 1.mkv\n' +
+      '  2     3.0 MB  1 peer      film 2.mkv  (you have it)\n' +
       '2 results: asked 3 peers, 7 messages, 1.23 s\n',
     err: ''
   })
@@ -71,7 +71,62 @@ test('search: results are printed while the search goes on, late holders at its 
       printed = text
     }
   })
-  assert.match(out, /1 peer {4}film 1\.mkv\nmore peers turned out to hold 1 \(3\)\n1 result: asked/)
+  assert.match(out, /1 peer {6}film 1\.mkv\nmore peers turned out to hold 1 \(3\)\n1 result: asked/)
+})
+
+test('search: what is not proven is said to be so, what may still be waits for it, and what nobody has is not shown', async () => {
+  const unproven = { proven: 0, state: 'unproven' }
+  fake.searchEvents = [
+    result(1, ['a'], { proven: 0, state: 'checking' }),
+    result(2, ['a', 'b', 'c'], { proven: 1 }),
+    result(3, ['d'], { proven: 0, state: 'checking' }),
+    result(4, ['a'], unproven),
+    { type: 'liar', peerId: OTHER, reason: 'a proof that is none' },
+    result(3, [], unproven),
+    result(1, ['a']),
+    SEARCHED
+  ]
+  const ran = await shoal(['search', 'film', '--home', home])
+  assert.equal(
+    ran.out,
+    '  1     1.5 MB  1 peer      film 1.mkv\n' +
+      '  2     3.0 MB  1/3 peers   film 2.mkv\n' +
+      '  4     6.0 MB  unproven    film 4.mkv\n' +
+      '2 results: asked 3 peers, 7 messages, 1.23 s\n'
+  )
+  assert.equal(ran.err, `…${OTHER.slice(-8)} is not believed any more: it sent a proof that is none\n`)
+  assert.deepEqual(fake.asked, [['search', 'film', {}]])
+
+  fake.searchEvents = [result(4, ['a', 'b'], unproven), SEARCHED]
+  const believing = await shoal(['search', 'film', '--home', home, '--no-prove'])
+  assert.match(believing.out, /6\.0 MB {2}2 peers {5}film 4/)
+  assert.deepEqual(fake.asked[1], ['search', 'film', { prove: false }])
+
+  const json = await shoal(['search', 'film', '--home', home, '--json'])
+  const [first] = records(json.out) as { result: { proven: number; state: string } }[]
+  assert.deepEqual([first?.result.proven, first?.result.state], [0, 'unproven'])
+})
+
+test('search: a result that was shown as unproven and is proven later is told of', async () => {
+  const later = new FakeShoal()
+  let printed = ''
+  later.search = async function* () {
+    yield result(1, ['a'], { proven: 0, state: 'checking' })
+    yield result(2, ['a'], { proven: 0, state: 'unproven' })
+    await eventually('the one that is settled is printed', () => printed.includes('film 2.mkv'))
+    assert.ok(!printed.includes('film 1.mkv'), 'the other one waits')
+    yield result(2, ['a', 'b'], { proven: 1 })
+    yield result(1, ['a'], { proven: 0, state: 'unproven' })
+    yield SEARCHED
+  }
+  await server.close()
+  server = await running(home, later)
+  const { out } = await shoal(['search', 'film', '--home', home], {
+    onOutput: text => {
+      printed = text
+    }
+  })
+  assert.match(out, /unproven {4}film 2\.mkv\n.*unproven {4}film 1\.mkv\nmore peers turned out to hold 2 \(1\)\n/)
 })
 
 test('search: nothing found comes with the reason', async () => {

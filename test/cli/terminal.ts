@@ -56,8 +56,8 @@ export function records(text: string): Record<string, unknown>[] {
 }
 
 export function result(number: number, holders: string[], change: object = {}): SearchEvent {
-  const base = { number, id: ID, name: `film ${number}.mkv`, size: 1_500_000 * number, holders, mine: false, hops: 1 }
-  return { type: 'result', result: { ...base, ...change } }
+  const known = { number, id: ID, name: `film ${number}.mkv`, size: 1_500_000 * number, holders, mine: false, hops: 1 }
+  return { type: 'result', result: { ...known, proven: holders.length, state: 'proven', ...change } }
 }
 
 export const SEARCHED: SearchEvent = { type: 'done', results: 2, peersAsked: 3, messages: 7, elapsedMs: 1_234 }

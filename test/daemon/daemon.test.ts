@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path'
 import { after, afterEach, test } from 'node:test'
 import type { SearchEvent, Shoal } from '../../src/api.ts'
 import { connect } from '../../src/daemon/client.ts'
-import { MAX_BODY_BYTES } from '../../src/daemon/protocol.ts'
+import { MAX_BODY_BYTES, PROTOCOL } from '../../src/daemon/protocol.ts'
 import { type ServeOptions, type ShoalServer, serve } from '../../src/daemon/server.ts'
 import { ERRORS, type ErrorCode, ShoalError } from '../../src/errors.ts'
 import { eventually } from '../../src/testkit/wait.ts'
@@ -38,8 +38,8 @@ async function start(
 }
 
 function result(number: number): SearchEvent {
-  const result = { number, id: ID, name: `film ${number}`, size: 5, holders: ['x'], mine: false, hops: 1 }
-  return { type: 'result', result }
+  const known = { number, id: ID, name: `film ${number}`, size: 5, holders: ['x'], mine: false, hops: 1 }
+  return { type: 'result', result: { ...known, proven: 1, state: 'proven' } }
 }
 
 const SEARCHED: SearchEvent = { type: 'done', results: 2, peersAsked: 3, messages: 7, elapsedMs: 20 }
@@ -189,7 +189,8 @@ test('a reader that does not read holds the work back', async () => {
   const name = 'n'.repeat(10_000)
   fake.search = async function* () {
     for (; made < 20_000; made++) {
-      yield { type: 'result', result: { number: made, id: ID, name, size: 1, holders: [], mine: false, hops: 1 } }
+      const known = { number: made, id: ID, name, size: 1, holders: [], mine: false, hops: 1 }
+      yield { type: 'result', result: { ...known, proven: 0, state: 'unproven' } }
     }
   }
   const { path } = await start({}, fake)
@@ -326,7 +327,7 @@ test('a peer that stops tells the readers of its streams, and ends at once', asy
 test('a peer that is killed in the middle of a stream interrupts it', async () => {
   const path = join(folder, 'killed.sock')
   const server = createHttpServer((incoming, outgoing) => {
-    if (incoming.url === '/v1/hello') outgoing.end('{"protocol":1,"version":"1","pid":1}')
+    if (incoming.url === '/v1/hello') outgoing.end(`{"protocol":${PROTOCOL},"version":"1","pid":1}`)
     else {
       outgoing.writeHead(200, { 'content-type': 'application/x-ndjson' })
       outgoing.write('{"type":"progress"}\n{"type":', () => outgoing.destroy())

@@ -4,6 +4,7 @@ import type { Context } from '../context.ts'
 import { shown } from '../escape.ts'
 import type { Output } from '../output.ts'
 import { withPeer } from '../peer.ts'
+import { peerText } from '../transfer-text.ts'
 import { bytesText, countText, durationText } from '../units.ts'
 
 /** Holders of a file answer at nearly the same time: a line that waits so long names them all. */
@@ -14,27 +15,36 @@ export interface SearchCommandOptions {
   limit?: number
   timeout?: number
   ttl?: number
+  prove?: boolean
 }
 
 export async function search(context: Context, words: string[], options: SearchCommandOptions): Promise<void> {
   const { out, io } = context
-  const { limit, timeout, ttl } = options
+  const { limit, timeout, ttl, prove = true } = options
   const asked: SearchOptions = {
     ...(limit === undefined ? {} : { limit }),
     ...(timeout === undefined ? {} : { timeoutMs: timeout * 1000 }),
     ...(ttl === undefined ? {} : { ttl }),
+    ...(prove ? {} : { prove }),
     signal: io.interrupted
   }
   await withPeer(context, 'network', async shoal => {
-    const lines = new ResultLines(out)
+    const lines = new ResultLines(out, prove)
     try {
       for await (const event of shoal.search(words.join(' '), asked)) {
         out.record(event.type, event)
-        if (event.type === 'result') lines.add(event.result)
-        else {
-          lines.end()
-          sayDone(event, out)
-          return
+        switch (event.type) {
+          case 'result':
+            lines.add(event.result)
+            break
+          case 'liar':
+            if (!out.json)
+              out.note(`${peerText(event.peerId)} is not believed any more: it sent ${shown(event.reason)}`)
+            break
+          case 'done':
+            lines.end()
+            sayDone(event, out)
+            return
         }
       }
     } finally {
@@ -53,47 +63,68 @@ function sayDone(event: Extract<SearchEvent, { type: 'done' }>, out: Output): vo
   if (results > 0) out.hint('Fetch one with: shoal get NUMBER')
 }
 
-/** Results as lines, in the order of their numbers, a moment after each was found. */
+/**
+ * Results as lines, a moment after each was found: those that may still be proven wait for that. Numbers are in order
+ * among what is printed at once.
+ */
 class ResultLines {
   readonly #out: Output
+  readonly #prove: boolean
   readonly #waiting = new Map<number, SearchResult>() // BOUNDED by the results of a search
   readonly #printed = new Map<number, { before: number; now: number }>() // BOUNDED likewise
   #timer: NodeJS.Timeout | undefined
 
-  constructor(out: Output) {
+  constructor(out: Output, prove: boolean) {
     this.#out = out
+    this.#prove = prove
   }
 
   add(result: SearchResult): void {
     const printed = this.#printed.get(result.number)
-    if (printed !== undefined) printed.now = result.holders.length
+    if (printed !== undefined) printed.now = this.#countOf(result)
     else this.#waiting.set(result.number, result)
-    this.#timer ??= setTimeout(() => this.#flush(), GATHER_MS)
+    this.#timer ??= setTimeout(() => this.#flush(({ state }) => state !== 'checking'), GATHER_MS)
   }
 
   end(): void {
-    this.#flush()
+    this.#flush(() => true)
     const late = [...this.#printed].filter(([, { before, now }]) => now > before)
+    const unproven = [...this.#printed.values()].some(({ now }) => now === 0)
     this.#printed.clear()
-    if (late.length === 0) return
-    const some = late.slice(0, MOST_LATE_HOLDERS).map(([number, { now }]) => `${number} (${now})`)
-    const more = late.length > some.length ? ` and ${late.length - some.length} more` : ''
-    this.#out.say(`more peers turned out to hold ${some.join(', ')}${more}`)
+    if (late.length > 0) {
+      const some = late.slice(0, MOST_LATE_HOLDERS).map(([number, { now }]) => `${number} (${now})`)
+      const more = late.length > some.length ? ` and ${late.length - some.length} more` : ''
+      this.#out.say(`more peers turned out to hold ${some.join(', ')}${more}`)
+    }
+    if (unproven) this.#out.hint('unproven: nobody has shown a piece of it')
   }
 
-  #flush(): void {
+  #flush(isReady: (result: SearchResult) => boolean): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    for (const result of this.#waiting.values()) {
+    for (const result of [...this.#waiting.values()].sort((a, b) => a.number - b.number)) {
+      if (!isReady(result)) continue
+      this.#waiting.delete(result.number)
       const { number, size, holders, name, mine } = result
-      this.#printed.set(number, { before: holders.length, now: holders.length })
-      const facts = [
-        String(number).padStart(3),
-        bytesText(size).padStart(9),
-        countText(holders.length, 'peer').padEnd(8)
-      ]
-      this.#out.say(`${facts.join('  ')}  ${this.#out.paint('bold', shown(name))}${mine ? '  (you have it)' : ''}`)
+      // everybody that was said to hold it has turned out not to
+      if (holders.length === 0) continue
+      const count = this.#countOf(result)
+      this.#printed.set(number, { before: count, now: count })
+      const facts = [String(number).padStart(3), bytesText(size).padStart(9), this.#holdersText(result).padEnd(10)]
+      const style = count > 0 ? 'bold' : 'dim'
+      this.#out.say(`${facts.join('  ')}  ${this.#out.paint(style, shown(name))}${mine ? '  (you have it)' : ''}`)
     }
-    this.#waiting.clear()
+  }
+
+  /** Holders to count on. */
+  #countOf({ holders, proven }: SearchResult): number {
+    return this.#prove ? proven : holders.length
+  }
+
+  #holdersText(result: SearchResult): string {
+    const count = this.#countOf(result)
+    const said = result.holders.length
+    if (count === 0) return 'unproven'
+    return count < said ? `${count}/${countText(said, 'peer')}` : countText(count, 'peer')
   }
 }

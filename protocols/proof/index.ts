@@ -1,0 +1,5 @@
+export * from './admission.ts'
+export * from './challenge.ts'
+export * from './config.ts'
+export * from './judge.ts'
+export * from './messages.ts'
