@@ -236,7 +236,10 @@ export class FramedStream {
       const head = join(this.#unread.take(4))
       const length = new DataView(head.buffer, head.byteOffset, 4).getUint32(0)
       if (length > this.#maxFrameBytes) {
-        this.abort(new StreamError('FRAME_TOO_LARGE', `a frame of ${length} bytes, limit ${this.#maxFrameBytes}`))
+        const error = new StreamError('FRAME_TOO_LARGE', `a frame of ${length} bytes, limit ${this.#maxFrameBytes}`)
+        // whoever sent it may have ended its side before we look at it
+        this.#error ??= error
+        this.abort(error)
         return undefined
       }
       this.#frameBytes = length

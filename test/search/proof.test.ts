@@ -4,11 +4,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { Stream } from '@libp2p/interface'
-import { PROOF_PROTOCOL, type ProofService } from '../../protocols/proof/handler.ts'
+import { multiaddr } from '@multiformats/multiaddr'
+import { seededRng } from '../../protocols/core/rng.ts'
+import { ContactBook } from '../../protocols/libp2p/contacts.ts'
+import { type OverlayService, overlayService } from '../../protocols/overlay/handler.ts'
+import { PROOF_PROTOCOL, type ProofService, proofService } from '../../protocols/proof/handler.ts'
+import { type SearchService, searchService } from '../../protocols/search/handler.ts'
 import type { SearchEvent, SearchOptions, SearchResult, Share } from '../../src/api.ts'
 import { createNode, type ShoalNode } from '../../src/node.ts'
+import { sha256 } from '../../src/sha256.ts'
 import { writeRandomFile } from '../../src/testkit/files.ts'
 import { eventually } from '../../src/testkit/wait.ts'
+import { startTestHost } from '../libp2p/hosts.ts'
+import { Sample } from '../protocols/proof/samples.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'shoal-proof-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -228,6 +236,47 @@ test('a change that leaves size and time as they were is seen, because what is s
     makeOld(path, 1_600_000_000)
     const { results, liars } = await search(asker, 'film')
     assert.deepEqual([results[0]?.state, liars], ['unproven', []])
+  }))
+
+test('a holder that was named with another size is shown with the one that it proves', () =>
+  withNodes(async start => {
+    const asker = await start()
+    const sample = new Sample(100_000)
+    let contacts: ContactBook | undefined
+    const host = await startTestHost<{ overlay: OverlayService; search: SearchService; proof: ProofService }>({
+      overlay: components =>
+        overlayService({
+          contacts: (contacts ??= new ContactBook(components.peerStore)),
+          rng: seededRng(1),
+          onEvent: event => host.services.search.command(event),
+          onPenalty: () => {}
+        })(components),
+      search: components =>
+        searchService({
+          contacts: (contacts ??= new ContactBook(components.peerStore)),
+          rng: seededRng(2),
+          lookup: () => [{ id: sample.id, name: 'sea film.mkv', size: 5 }],
+          onEvent: () => {},
+          onPenalty: () => {}
+        })(components),
+      proof: proofService({ open: () => sample, sha256, onPenalty: () => {} })
+    })
+    try {
+      await host.dial((await asker.status()).addresses.map(address => multiaddr(address)))
+      await eventually('neighbours', async () => (await asker.status()).peers.neighbours === 1)
+      const { results, liars, done } = await search(asker, 'film')
+      assert.deepEqual(
+        results.map(({ size, state, holders, name }) => [size, state, holders.length, name]),
+        [
+          [5, 'unproven', 0, 'sea film.mkv'],
+          [100_000, 'proven', 1, 'sea film.mkv']
+        ]
+      )
+      assert.deepEqual([liars, done.results], [[], 1])
+      assert.equal((await asker.peers())[0]?.penalties, undefined)
+    } finally {
+      await host.stop()
+    }
   }))
 
 test('a node that stops while proofs are under way stops', () =>

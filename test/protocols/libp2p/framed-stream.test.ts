@@ -4,6 +4,7 @@ import type { Stream } from '@libp2p/interface'
 import { streamPair } from '@libp2p/utils'
 import fc from 'fast-check'
 import { type Frame, FramedStream, join } from '../../../protocols/libp2p/framed-stream.ts'
+import { eventually } from '../../../src/testkit/wait.ts'
 
 const init = { maxFrameBytes: 1024 * 1024 }
 
@@ -152,6 +153,13 @@ test('a lying length ends the stream at once and nothing is allocated for it', a
   const reader = new FramedStream(b, { maxFrameBytes: 1000 })
   a.send(Uint8Array.of(0xff, 0xff, 0xff, 0xff, 1))
   await assert.rejects(reader.read(), { code: 'FRAME_TOO_LARGE' })
+
+  const [c, d] = await pair()
+  const late = new FramedStream(d, { maxFrameBytes: 4 })
+  c.send(Uint8Array.of(0, 0, 0, 5, 1, 2, 3, 4, 5))
+  await c.close()
+  await eventually('all of it is here', () => late.ended)
+  await assert.rejects(late.read(), { code: 'FRAME_TOO_LARGE' }, 'also when the sender has ended its side')
   assert.equal(b.status, 'aborted')
 })
 
