@@ -27,9 +27,9 @@ export interface ProofConfig {
 
 export const proofConfig: ProofConfig = {
   questions: { rate: 100, burst: 1_000 },
-  // twice the longest piece that a `.torrent` may have fits into the burst
-  peerBytes: { rate: 16 * 1024 * 1024, burst: 256 * 1024 * 1024 },
-  allBytes: { rate: 64 * 1024 * 1024, burst: 512 * 1024 * 1024 },
+  // 100 films of 4 GB, which is what one search may find here; twice the longest piece of any `.torrent` fits
+  peerBytes: { rate: 32 * 1024 * 1024, burst: 512 * 1024 * 1024 },
+  allBytes: { rate: 64 * 1024 * 1024, burst: 1024 * 1024 * 1024 },
   leastBytes: 64 * 1024,
   maxAtOnce: 2,
   maxWaiting: 64,

@@ -6,12 +6,14 @@ import type { SearchResult } from '../api.ts'
 export const claimLimits = {
   /** Holders with proof that are enough for one result. */
   wanted: 3,
-  /** Proofs that one search asks for: of one result, of one holder, and at all. */
+  /** Proofs that one search asks for about one result. */
   perResult: 8,
-  perHolder: 50,
+  /** Of one holder: as many as it may send hits. */
+  perHolder: 100,
+  /** At all: 5 MB. */
   perSearch: 150,
   /** Proofs of one holder that are asked for at the same time. */
-  holderParallel: 2,
+  holderParallel: 4,
   /** Claims that wait for their turn. What is claimed beyond it stays unproven. */
   maxWaiting: 2_000
 }
