@@ -1,3 +1,8 @@
 export * from './config.ts'
+export { FILE_TYPES, type FileType, typesOf } from './file-types.ts'
+export * from './matching.ts'
 export * from './messages.ts'
+export * from './query-language.ts'
 export * from './search.ts'
+export { parseBytes } from './size-range.ts'
+export * from './tokens.ts'
