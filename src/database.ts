@@ -1,8 +1,14 @@
 import { DatabaseSync } from 'node:sqlite'
 import { ShoalError } from './errors.ts'
 
-/** Counts up when a table changes its meaning; a migration from every earlier version is then part of `openDatabase`. */
-const SCHEMA_VERSION = 1
+/** Counts up when a table changes its meaning; `MIGRATIONS` then leads there from every earlier version. */
+const SCHEMA_VERSION = 2
+
+/** By the version that was found: what is done before the tables that are missing are made. */
+const MIGRATIONS: Readonly<Record<number, string>> = {
+  // other columns; the library fills it again from the names that it knows
+  1: 'DROP TABLE IF EXISTS words'
+}
 
 /**
  * Opens the one database of a node and makes the tables of its parts. WAL with `synchronous = NORMAL`: a power cut may
@@ -21,6 +27,9 @@ export function openDatabase(path: string, schemas: readonly string[]): Database
       throw new ShoalError('VERSION_MISMATCH', `${path} was written by a newer shoal (schema ${found})`)
     }
     database.exec('BEGIN IMMEDIATE')
+    for (let version = found; version > 0 && version < SCHEMA_VERSION; version++) {
+      database.exec(MIGRATIONS[version] ?? '')
+    }
     for (const schema of schemas) database.exec(schema)
     database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`)
     return database

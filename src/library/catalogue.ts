@@ -1,6 +1,7 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import type { FileId, Infohash } from '../../protocols/core/ids.ts'
-import { indexText, matchExpression } from './words.ts'
+import { type ParsedQuery, relevance, sizeMatches } from '../../protocols/search/index.ts'
+import { MAX_CANDIDATES, matchExpression, publicName, WordIndex } from './word-index.ts'
 
 export interface ShareRow {
   id: number
@@ -42,10 +43,12 @@ type Row = Record<string, SQLInputValue>
 export class Catalogue {
   readonly #database: DatabaseSync
   readonly #statements = new Map<string, StatementSync>() // BOUNDED by the texts in this file
+  readonly #words: WordIndex
   #scan: number
 
   constructor(database: DatabaseSync) {
     this.#database = database
+    this.#words = new WordIndex(database)
     this.#scan = Number(this.#get('SELECT max(scan) AS scan FROM files')?.scan ?? 0)
   }
 
@@ -163,8 +166,7 @@ export class Catalogue {
       pieceLayer,
       this.#scan
     )
-    const text = folder ? `${shareName}/${path}` : path
-    this.#run('INSERT INTO words (rowid, text) VALUES (?, ?)', lastInsertRowid, indexText(text))
+    this.#words.put(lastInsertRowid, publicName(shareName, path, folder), size)
   }
 
   removeFile(share: number, path: string): boolean {
@@ -223,21 +225,23 @@ export class Catalogue {
     return { files: row?.files as number, bytes: row?.bytes as number }
   }
 
-  /** Files whose words match, best first, each id once. */
-  search(query: string, limit: number): CatalogueHit[] {
-    const expression = matchExpression(query)
-    if (expression === undefined) return []
+  /** Files that match, best first, each id once. Of more than `MAX_CANDIDATES` the newest are looked at. */
+  search(query: ParsedQuery, limit: number): CatalogueHit[] {
     const rows = this.#all(
       `SELECT files.root, files.path, files.size, shares.name, shares.folder, shares.infohash
-       FROM words JOIN files ON files.id = words.rowid JOIN shares ON shares.id = files.share
-       WHERE words MATCH ? AND files.root IS NOT NULL ORDER BY bm25(words) LIMIT ?`,
-      expression,
-      limit * 2
+       FROM (SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid DESC LIMIT ${MAX_CANDIDATES}) AS found
+       JOIN files ON files.id = found.rowid JOIN shares ON shares.id = files.share WHERE files.root IS NOT NULL`,
+      matchExpression(query)
     )
+    const ranked = rows
+      .map(hitOf)
+      .filter(({ size }) => sizeMatches(query, size))
+      .map(hit => ({ hit, score: relevance(query, hit.name) }))
+      .sort((a, b) => b.score - a.score)
     const hits = new Map<FileId, CatalogueHit>()
-    for (const row of rows) {
+    for (const { hit } of ranked) {
       if (hits.size >= limit) break
-      if (!hits.has(row.root as FileId)) hits.set(row.root as FileId, hitOf(row))
+      if (!hits.has(hit.id)) hits.set(hit.id, hit)
     }
     return [...hits.values()]
   }
@@ -278,7 +282,7 @@ export class Catalogue {
 function hitOf(row: Row): CatalogueHit {
   return {
     id: row.root as FileId,
-    name: row.folder === 1 ? `${row.name}/${row.path}` : (row.path as string),
+    name: publicName(row.name as string, row.path as string, row.folder === 1),
     size: row.size as number,
     ...(row.infohash === null ? {} : { infohash: row.infohash as Infohash })
   }

@@ -3,6 +3,7 @@ import { basename, join, relative, resolve, sep } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import type { FileId, Infohash, SwarmId } from '../../protocols/core/ids.ts'
 import { checkName, encodeTorrent, type Metainfo, parseMetainfo } from '../../protocols/metainfo/index.ts'
+import { parseQuery, QueryError } from '../../protocols/search/index.ts'
 import type { Share, ShareEvent, ShareOptions, TorrentFile } from '../api.ts'
 import { ShoalError } from '../errors.ts'
 import { EventStream } from '../event-stream.ts'
@@ -141,8 +142,14 @@ export class Library {
     return { ...this.#catalogue.totals(), hashing: this.#indexer.filesToHash }
   }
 
-  search(query: string, limit: number): CatalogueHit[] {
-    return this.#catalogue.search(query, limit)
+  /** What matches the query, best first. A text that is no query in this version of the language finds nothing. */
+  search(text: string, limit: number): CatalogueHit[] {
+    try {
+      return this.#catalogue.search(parseQuery(text), limit)
+    } catch (error) {
+      if (error instanceof QueryError) return []
+      throw error
+    }
   }
 
   /** The file with this id, or a file of the collection with this infohash. */

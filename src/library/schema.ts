@@ -1,3 +1,5 @@
+import { wordsSchema } from './word-index.ts'
+
 /**
  * What is shared. A share is a file or folder that the user named; its files are rows of `files`, their words are in
  * `words` under the same rowid. `trackers` are the tiers that its collection came with. Piece layers are kept at `pieceLengthFor(size)`: 32 bytes for each 256 KiB or more.
@@ -31,7 +33,4 @@ CREATE TABLE IF NOT EXISTS files (
   UNIQUE (share, path)
 );
 CREATE INDEX IF NOT EXISTS files_root ON files (root);
-CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
-  text, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
-);
-`
+${wordsSchema}`

@@ -1,0 +1,106 @@
+import { versions } from 'node:process'
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import { nameWords, type ParsedQuery, searchLimits, type Term, typesOf } from '../../protocols/search/index.ts'
+
+/**
+ * The tokens of each file's name, made by `nameWords`: SQLite only has to split them at blanks again, which `ascii` does
+ * with small letters. Types and sizes are words too, so that a query that asks for them looks at nothing else. Prefix
+ * indexes keep the beginning of a word as cheap as a word.
+ */
+export const wordsSchema = `
+CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
+  whole, parts, types, bits, content = '', contentless_delete = 1, tokenize = 'ascii', prefix = '1 2 3'
+);
+CREATE TABLE IF NOT EXISTS words_made (version TEXT NOT NULL)
+`
+
+/** Counts up when names give other tokens or files other types than before. */
+const WORDS_VERSION = 1
+/** Unicode knows more letters from time to time. */
+const MADE_BY = `${WORDS_VERSION} unicode ${versions.unicode ?? ''}`
+
+/**
+ * Files that are looked at for one query, the newest first. A stranger's query costs no more than this, however many files
+ * match; `bm25` would look at all, and tell no more: all that it weighs is how often a word stands in a name.
+ */
+export const MAX_CANDIDATES = 500
+
+/** Largest size is a PiB: 51 bits. */
+const MOST_BITS = 51
+
+/** The full-text index of what is shared. */
+export class WordIndex {
+  readonly #database: DatabaseSync
+  readonly #put: StatementSync
+
+  constructor(database: DatabaseSync) {
+    this.#database = database
+    this.#put = database.prepare('INSERT INTO words (rowid, whole, parts, types, bits) VALUES (?, ?, ?, ?, ?)')
+    this.#remakeIfOutdated()
+  }
+
+  put(id: SQLInputValue, name: string, size: number): void {
+    const { whole, parts } = nameWords(name)
+    this.#put.run(id, whole.join(' '), parts.join(' '), typesOf(name).join(' '), String(bitsOf(size)))
+  }
+
+  /** From the names that the tables know; no file is touched. */
+  #remakeIfOutdated(): void {
+    const made = this.#database.prepare('SELECT version FROM words_made').get()
+    if (made?.version === MADE_BY) return
+    this.#database.exec("BEGIN; DELETE FROM words_made; INSERT INTO words (words) VALUES ('delete-all')")
+    try {
+      const files = this.#database.prepare(
+        `SELECT files.id, files.path, files.size, shares.name, shares.folder
+         FROM files JOIN shares ON shares.id = files.share ORDER BY files.id`
+      )
+      for (const { id = null, path, size, name, folder } of files.iterate()) {
+        this.put(id, publicName(String(name), String(path), folder === 1), Number(size))
+      }
+      this.#database.prepare('INSERT INTO words_made VALUES (?)').run(MADE_BY)
+      this.#database.exec('COMMIT')
+    } catch (error) {
+      this.#database.exec('ROLLBACK')
+      throw error
+    }
+  }
+}
+
+/** The name that strangers see: a path that begins with the share's name. If no message can hold it, its end. */
+export function publicName(share: string, path: string, folder: boolean): string {
+  let name = folder ? `${share}/${path}` : path
+  while (Buffer.byteLength(name) > searchLimits.maxNameBytes) {
+    const slash = name.indexOf('/')
+    if (slash < 0) return name
+    name = name.slice(slash + 1)
+  }
+  return name
+}
+
+/** A query as an FTS5 expression that finds what `matches` finds, but for sizes: of these only the powers of two. */
+export function matchExpression({ terms, excluded }: ParsedQuery): string {
+  const wanted = terms.flatMap(clauseOf)
+  const unwanted = excluded.filter(({ kind }) => kind !== 'size').flatMap(clauseOf)
+  const not = unwanted.length === 0 ? '' : ` NOT (${unwanted.join(' OR ')})`
+  return `(${wanted.join(' AND ')})${not}`
+}
+
+/** No token has a quote in it. */
+function clauseOf(term: Term): string[] {
+  switch (term.kind) {
+    case 'words':
+      return [`({whole parts} : "${term.tokens.join(' ')}"${term.prefix ? ' *' : ''})`]
+    case 'type':
+      return [`(types : (${term.types.map(type => `"${type}"`).join(' OR ')}))`]
+    case 'size': {
+      const [least, most] = [bitsOf(term.least), bitsOf(term.most)]
+      if (least === 0 && most === MOST_BITS) return []
+      const bits = Array.from({ length: most - least + 1 }, (_, i) => `"${least + i}"`)
+      return [`(bits : (${bits.join(' OR ')}))`]
+    }
+  }
+}
+
+function bitsOf(size: number): number {
+  return size < 1 ? 0 : Math.min(size.toString(2).length, MOST_BITS)
+}
