@@ -18,6 +18,8 @@ const STROKED_LETTERS = new RegExp(`[${Object.keys(STROKED).join('')}]`, 'gu')
 const SEGMENTS =
   /[[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}]&&[\p{L}\p{N}\p{M}]]+|[[\p{L}\p{N}\p{M}]--[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}]]+/gv
 const UNSPACED = /^[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}]/v
+/** All of these scripts lie behind it, and most names before it. */
+const FIRST_UNSPACED = 0x0e00
 /** Where small letters meet capitals, and letters meet digits. */
 const JOINTS = /(?<=\p{Ll})(?=\p{Lu})|(?<=\p{L})(?=\p{N})|(?<=\p{N})(?=\p{L})/gu
 
@@ -61,8 +63,8 @@ export function queryWords(text: string, star: boolean): QueryWords {
   const last = segments.at(-1)
   if (last === undefined) return { tokens: [], prefix: false }
   // one character of a run stands anywhere in it: at the beginning of a pair, or as the last
-  const single = UNSPACED.test(last) && [...last].length === 1
-  return { tokens: tokensOf(segments, true), prefix: single || (star && !UNSPACED.test(last)) }
+  const single = isUnspaced(last) && [...last].length === 1
+  return { tokens: tokensOf(segments, true), prefix: single || (star && !isUnspaced(last)) }
 }
 
 function unaccented(text: string): string {
@@ -83,7 +85,7 @@ function segmentsOf(plain: string): string[] {
 function tokensOf(segments: readonly string[], open: boolean): string[] {
   const tokens: string[] = []
   segments.forEach((segment, i) => {
-    if (!UNSPACED.test(segment)) {
+    if (!isUnspaced(segment)) {
       tokens.push(segment.length > MAX_TOKEN_CHARACTERS ? shortened(segment) : segment)
       return
     }
@@ -92,6 +94,10 @@ function tokensOf(segments: readonly string[], open: boolean): string[] {
     if (!open || i < segments.length - 1 || characters.length === 1) tokens.push(characters.at(-1) as string)
   })
   return tokens
+}
+
+function isUnspaced(segment: string): boolean {
+  return segment.charCodeAt(0) >= FIRST_UNSPACED && UNSPACED.test(segment)
 }
 
 function shortened(word: string): string {
