@@ -10,6 +10,8 @@ const MAX_NAME_LENGTH = 4_096
 const ACCENTS =
   // biome-ignore lint/suspicious/noMisleadingCharacterClass: marks are meant one by one
   /[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]|\p{Default_Ignorable_Code_Point}/gu
+/** Letters by their class, which are typed as a plain apostrophe: it parts words. */
+const LETTER_APOSTROPHES = /[\u02bb\u02bc]/g
 /** Letters that Unicode does not take apart, though people type them without the stroke. */
 const STROKED: Readonly<Record<string, string>> = { ł: 'l', ø: 'o', đ: 'd', æ: 'ae', œ: 'oe', ς: 'σ' }
 const STROKED_LETTERS = new RegExp(`[${Object.keys(STROKED).join('')}]`, 'gu')
@@ -68,7 +70,7 @@ export function queryWords(text: string, star: boolean): QueryWords {
 }
 
 function unaccented(text: string): string {
-  return text.normalize('NFKD').replace(ACCENTS, '')
+  return text.normalize('NFKD').replace(LETTER_APOSTROPHES, "'").replace(ACCENTS, '')
 }
 
 function segmentsOf(plain: string): string[] {

@@ -41,6 +41,7 @@ test('names are split, folded and taken apart', () => {
     ['holidayPhotos2024.jpg', ['holidayphotos2024', 'jpg'], ['holiday', 'photos', '2024', 'jpg']],
     ['S01E02', ['s01e02'], ['s', '01', 'e', '02']],
     ["don't ½", ['don', 't', '1', '2'], []],
+    ['Hawai\u02bci \u02bcไท', ['hawai', 'i', 'ไท', 'ท'], []],
     ['東京都 x', ['東京', '京都', '都', 'x'], []],
     ['がか', ['がか', 'か'], []],
     ['हिन्दी', ['हिन्दी'], []],
