@@ -1,3 +1,5 @@
+export { matches, type ParsedQuery, parseQuery, QueryError, relevance } from '../protocols/search/index.ts'
+
 /**
  * What a program can ask of a peer. The running node implements it (`src/node.ts`), and so does the client of the local
  * socket (`src/daemon/client.ts`): a command does not know which of the two it talks to. Everything here is plain data
@@ -17,7 +19,11 @@ export interface Shoal {
   /** The standard `.torrent` (BitTorrent v2) of a share, named by its path, name or infohash. This node is its tracker. */
   torrent(share: string): Promise<TorrentFile>
 
-  /** Hits stream in as they are found; the last event is `done`. Ending the iteration ends the search. */
+  /**
+   * Finds files by a query of the language in `protocols/search`; it can be read and applied elsewhere with `parseQuery`
+   * and `matches`. Hits stream in as they are found, unless they are held back to be put in order; the last event is
+   * `done`. Ending the iteration ends the search.
+   */
   search(query: string, options?: SearchOptions): AsyncIterable<SearchEvent>
 
   /**
@@ -115,8 +121,15 @@ export interface SharedFile {
 export interface SearchOptions {
   /** A search ends when every peer that it reached has answered, or after this time; default 5 s, at most 60 s. */
   timeoutMs?: number
-  /** Most results. */
+  /** Most results: the best of all, so they are told of at the end. */
   limit?: number
+  /** Tells of all results at the end, in this order. `best`: by how well the name fits, and by the number of holders. */
+  sort?: 'best' | 'holders' | 'size' | 'name'
+  /**
+   * How long results are held back to be told of and numbered best first; later ones follow as they are found. Default 0:
+   * all as they are found.
+   */
+  gatherMs?: number
   /** Hops that the query may travel. */
   ttl?: number
   /** Whether holders are asked to prove that they have what they say; default true. */
@@ -142,6 +155,8 @@ export interface SearchResult {
   mine: boolean
   /** Hops to the nearest holder; 0 for this node. */
   hops: number
+  /** How well the name fits the query, 0 to 1; computed here, whatever holders say. */
+  relevance: number
 }
 
 export type SearchEvent =

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { ERRORS } from '../errors.ts'
 import { type CommonOptions, type Context, type CreateNode, homeOf } from './context.ts'
 import type { Output } from './output.ts'
@@ -83,13 +83,19 @@ export function makeProgram({ io, out, createNode, onExitCode }: ProgramInit): C
       await (await import('./commands/unshare.ts')).unshare(contextOf(command), paths)
     })
   networking(program.command('search'))
-    .argument('<words...>', 'words of the name or path')
-    .description('find files on all peers by name')
-    .option('--limit <number>', 'most results', integer(1))
+    .argument('<words...>', 'query, see below')
+    .description('find files on all peers by name, type and size')
+    .addOption(
+      new Option('--sort <order>', 'list all at the end, in this order').choices(['best', 'holders', 'size', 'name'])
+    )
+    .option('--limit <number>', 'most results: the best of all', integer(1))
     .option('--timeout <seconds>', 'longest time to wait', seconds)
     .option('--ttl <hops>', 'how far the query may travel', integer(0))
     .option('--no-prove', 'believe what peers say they have, do not ask for proof')
+    .allowUnknownOption()
+    .addHelpText('after', QUERY_HELP)
     .action(async (words: string[], options, command: Command) => {
+      refuseOptions(words, program)
       await (await import('./commands/search.ts')).search(contextOf(command), words, options)
     })
   networking(program.command('get'))
@@ -131,6 +137,28 @@ export function makeProgram({ io, out, createNode, onExitCode }: ProgramInit): C
       ;(await import('./commands/version.ts')).version(contextOf(command).out)
     })
   return program
+}
+
+const QUERY_HELP = [
+  '',
+  'A query is made of terms; a file must match all of them. Case and accents do not matter.',
+  '  sea                 the word stands in the name or in the path',
+  '  sea*                a word that begins so',
+  '  \'"blue sea"\'        the words side by side',
+  '  -shallow -"on air"  not these',
+  '  type:video          of a type (video, audio, image, document, archive, program) or',
+  '  type:pdf,epub         with one of these ends',
+  '  size:1G.. size:..500M size:100M..2G',
+  '                      at least, at most, between; units K M G T, or Ki Mi Gi Ti for powers of 1,024',
+  'Put what has quotes, * or > in it between single quotes, or the shell takes it for itself.'
+].join('\n')
+
+/** `-word` is a part of a query, `--word` is an option that was mistyped, unless it stands behind `--`. */
+function refuseOptions(words: readonly string[], program: Command): void {
+  const { rawArgs } = program as Command & { rawArgs: readonly string[] }
+  const end = rawArgs.indexOf('--')
+  const option = words.find(word => /^--./.test(word) && (end < 0 || rawArgs.indexOf(word) < end))
+  if (option !== undefined) throw new CommanderError(1, 'commander.unknownOption', `error: unknown option '${option}'`)
 }
 
 /** Options of commands that reach other peers. */

@@ -1,6 +1,7 @@
 import { isAbsolute } from 'node:path'
 import { z } from 'zod'
 import { ShoalError } from '../errors.ts'
+import { SORTS } from '../search/grouping.ts'
 
 /** Longest path that Linux takes, in characters; other systems take less. */
 const MAX_PATH_LENGTH = 4_096
@@ -30,7 +31,9 @@ export const bodies = {
     timeoutMs: z.number().positive().max(LONGEST_SEARCH_MS).optional(),
     limit: z.int().min(1).max(MAX_RESULTS).optional(),
     ttl: z.int().min(0).max(MAX_TTL).optional(),
-    prove: z.boolean().optional()
+    prove: z.boolean().optional(),
+    sort: z.enum(SORTS).optional(),
+    gatherMs: z.number().nonnegative().max(LONGEST_SEARCH_MS).optional()
   }),
   get: z.strictObject({
     target,

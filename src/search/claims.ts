@@ -42,7 +42,7 @@ interface Holder {
 
 /** A result, as far as proofs go. */
 interface Subject {
-  readonly number: number
+  readonly index: number
   readonly id: FileId
   readonly size: number
   readonly claims: Map<Peer, Claim> // BOUNDED by the holders of a result
@@ -52,7 +52,7 @@ interface Subject {
   told: string
 }
 
-export type ClaimedResult = Pick<Subject, 'number' | 'id' | 'size'>
+export type ClaimedResult = Pick<Subject, 'index' | 'id' | 'size'>
 
 /**
  * Who is said to have what, of one search, and what became of it: what is to be asked next, and what a result may be
@@ -164,12 +164,12 @@ export class Claims {
     }
   }
 
-  /** Numbers of results that look different since they were last told. */
+  /** Which results look different since they were last told. */
   takeChanged(): number[] {
     const changed: number[] = []
     for (const subject of this.#touched) {
       const looks = this.#looksOf(subject)
-      if (looks !== subject.told) changed.push(subject.number)
+      if (looks !== subject.told) changed.push(subject.index)
       subject.told = looks
     }
     this.#touched.clear()
@@ -177,8 +177,8 @@ export class Claims {
   }
 
   /** How a result is to be shown. Holders whose claim was withdrawn are none. */
-  shownOf(number: number, holders: readonly string[]): Pick<SearchResult, 'holders' | 'proven' | 'state'> {
-    const subject = this.#subjects.get(number)
+  shownOf(index: number, holders: readonly string[]): Pick<SearchResult, 'holders' | 'proven' | 'state'> {
+    const subject = this.#subjects.get(index)
     if (subject === undefined) return { holders: [...holders], proven: 0, state: 'unproven' }
     subject.told = this.#looksOf(subject)
     return {
@@ -239,12 +239,12 @@ export class Claims {
     this.#touched.add(subject)
   }
 
-  #subjectOf({ number, id, size }: ClaimedResult): Subject {
-    const known = this.#subjects.get(number)
+  #subjectOf({ index, id, size }: ClaimedResult): Subject {
+    const known = this.#subjects.get(index)
     if (known !== undefined) return known
     const counts = { waiting: 0, asked: 0, proven: 0, unproven: 0, withdrawn: 0 }
-    const subject: Subject = { number, id, size, claims: new Map(), counts, asked: 0, told: '' }
-    this.#subjects.set(number, subject)
+    const subject: Subject = { index, id, size, claims: new Map(), counts, asked: 0, told: '' }
+    this.#subjects.set(index, subject)
     return subject
   }
 
@@ -260,7 +260,7 @@ export class Claims {
 
 function rankOf({ holder, subject }: Claim): readonly number[] {
   const { proven, asked } = subject.counts
-  return [proven + asked, holder.refusals, holder.connected || holder.state === 'there' ? 0 : 1, subject.number]
+  return [proven + asked, holder.refusals, holder.connected || holder.state === 'there' ? 0 : 1, subject.index]
 }
 
 function compare(a: readonly number[], b: readonly number[]): number {

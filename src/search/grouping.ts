@@ -1,13 +1,13 @@
 import type { FileId, Infohash } from '../../protocols/core/ids.ts'
-import type { SearchResult } from '../api.ts'
+import { matches, type ParsedQuery, relevance } from '../../protocols/search/index.ts'
+import { Places } from './places.ts'
 
 /** Most results that one search collects, whatever the network sends. */
 const MAX_RESULTS = 1_000
 /** Most holders that are remembered for one result. */
 const MAX_HOLDERS = 200
-
-/** A result before anything is said of proofs. */
-export type GroupedResult = Omit<SearchResult, 'proven' | 'state'>
+/** What many holders may add to the score of a name: holders are not proved, and made-up ones must not win. */
+const MOST_FOR_HOLDERS = 0.2
 
 export interface FoundHit {
   id: FileId
@@ -16,50 +16,106 @@ export interface FoundHit {
   infohash?: Infohash
 }
 
+/** Where a hit comes from. */
+export interface Origin {
+  holder: string
+  /** The neighbour that delivered it; this node for its own. */
+  via: string
+  hops: number
+}
+
+/** One file with all who are said to hold it. */
+export interface ResultGroup extends FoundHit {
+  /** Counts the results of a search as they are found. */
+  readonly index: number
+  holders: string[]
+  mine: boolean
+  hops: number
+  /** How well the name fits the query, 0 to 1. */
+  relevance: number
+}
+
+export const SORTS = ['best', 'holders', 'size', 'name'] as const
+export type Sort = (typeof SORTS)[number]
+
 /**
- * Hits of one search as results, numbered in the order in which they were found. One result for each file id: equal ids
- * are equal bytes. A holder that states another size cannot have the same file, so that is another result, and nobody
- * is blamed for the bytes of a file that does not exist.
+ * Hits of one search as results. One for each file id: equal ids are equal bytes. A holder that states another size
+ * cannot have the same file, so that is another result, and nobody is blamed for the bytes of a file that does not
+ * exist. What does not match the query was never asked for and is dropped.
  */
 export class ResultGroups {
-  readonly #groups = new Map<string, GroupedResult>() // BOUNDED by MAX_RESULTS
+  readonly #groups = new Map<string, ResultGroup>() // BOUNDED by #places
+  readonly #places: Places<ResultGroup>
   readonly #self: string
-  readonly #limit: number
+  readonly #query: ParsedQuery | undefined
+  #found = 0
 
-  constructor(init: { self: string; limit?: number | undefined }) {
+  /** @param init.query undefined for a search by id, whose hits have any name */
+  constructor(init: { self: string; query: ParsedQuery | undefined; limit?: number }) {
     this.#self = init.self
-    this.#limit = Math.min(init.limit ?? MAX_RESULTS, MAX_RESULTS)
+    this.#query = init.query
+    this.#places = new Places(init.limit ?? MAX_RESULTS)
   }
 
   get size(): number {
     return this.#groups.size
   }
 
-  /** The result that the hit made or changed; undefined when it tells nothing new or there are results enough. */
-  add(holder: string, hops: number, hit: FoundHit): GroupedResult | undefined {
-    const mine = holder === this.#self
-    const key = `${hit.id} ${hit.size}`
-    const known = this.#groups.get(key)
-    if (known === undefined) {
-      if (this.#groups.size >= this.#limit) return undefined
-      const result: GroupedResult = {
-        number: this.#groups.size + 1,
-        id: hit.id,
-        name: hit.name,
-        size: hit.size,
-        holders: [holder],
-        ...(hit.infohash === undefined ? {} : { infohash: hit.infohash }),
-        mine,
-        hops
-      }
-      this.#groups.set(key, result)
-      return { ...result, holders: [...result.holders] }
+  /** The result that the hit made or changed; undefined when it tells nothing new or has no place. */
+  add(origin: Origin, hit: FoundHit): ResultGroup | undefined {
+    if (this.#query !== undefined && !matches(this.#query, hit)) return undefined
+    const known = this.#groups.get(keyOf(hit))
+    return known === undefined ? this.#addNew(origin, hit) : this.#addHolder(known, origin, hit)
+  }
+
+  /** All of them in order. */
+  sorted(sort: Sort): ResultGroup[] {
+    return [...this.#groups.values()].sort(ORDERS[sort])
+  }
+
+  #addNew({ holder, via, hops }: Origin, hit: FoundHit): ResultGroup | undefined {
+    const group: ResultGroup = {
+      index: this.#found++,
+      id: hit.id,
+      name: hit.name,
+      size: hit.size,
+      ...(hit.infohash === undefined ? {} : { infohash: hit.infohash }),
+      holders: [holder],
+      mine: holder === this.#self,
+      hops,
+      relevance: this.#query === undefined ? 1 : relevance(this.#query, hit.name)
     }
+    const place = this.#places.take(group, via)
+    if (!place.taken) return undefined
+    if (place.evicted !== undefined) this.#groups.delete(keyOf(place.evicted))
+    this.#groups.set(keyOf(hit), group)
+    return group
+  }
+
+  #addHolder(known: ResultGroup, { holder, via, hops }: Origin, hit: FoundHit): ResultGroup | undefined {
+    this.#places.confirm(known, via)
     if (known.holders.includes(holder) || known.holders.length >= MAX_HOLDERS) return undefined
     known.holders.push(holder)
-    known.mine ||= mine
+    known.mine ||= holder === this.#self
     known.hops = Math.min(known.hops, hops)
     if (known.infohash === undefined && hit.infohash !== undefined) known.infohash = hit.infohash
-    return { ...known, holders: [...known.holders] }
+    return known
   }
+}
+
+const byName = new Intl.Collator('en', { numeric: true })
+
+const ORDERS: Readonly<Record<Sort, (a: ResultGroup, b: ResultGroup) => number>> = {
+  best: (a, b) => scoreOf(b) - scoreOf(a) || b.holders.length - a.holders.length || byName.compare(a.name, b.name),
+  holders: (a, b) => b.holders.length - a.holders.length || ORDERS.best(a, b),
+  size: (a, b) => b.size - a.size || ORDERS.best(a, b),
+  name: (a, b) => byName.compare(a.name, b.name) || ORDERS.best(a, b)
+}
+
+function scoreOf({ relevance: fit, holders }: ResultGroup): number {
+  return fit + Math.min(MOST_FOR_HOLDERS, Math.log2(holders.length) / 20)
+}
+
+function keyOf({ id, size }: FoundHit): string {
+  return `${id} ${size}`
 }

@@ -1,8 +1,7 @@
-import type { FileId } from '../../protocols/core/ids.ts'
 import type { Peer } from '../../protocols/core/peer.ts'
 import type { SearchResult } from '../api.ts'
 import { type Claim, Claims } from './claims.ts'
-import type { FoundHit, GroupedResult } from './grouping.ts'
+import type { FoundHit, ResultGroup } from './grouping.ts'
 import type { Prover } from './prover.ts'
 
 export const searchProofsConfig = {
@@ -15,8 +14,8 @@ export const searchProofsConfig = {
 }
 
 export interface ProofListener {
-  /** Something about a result that was shown before has changed. */
-  onChange(result: SearchResult): void
+  /** A result looks different than before. */
+  onChange(result: ResultGroup): void
   onLiar(peer: Peer, reason: string): void
   /** The holder has proven to have the file, but in another size than it was named for. */
   onOtherSize(holder: Peer, hops: number, hit: FoundHit): void
@@ -28,7 +27,7 @@ export class SearchProofs {
   readonly #listener: ProofListener
   readonly #isOn: boolean
   readonly #claims: Claims
-  readonly #results = new Map<number, GroupedResult>() // BOUNDED by the results of a search
+  readonly #results = new Map<number, ResultGroup>() // BOUNDED by the results of a search
   readonly #abort = new AbortController()
   #running = 0
   #isDue = false
@@ -41,27 +40,23 @@ export class SearchProofs {
     this.#claims = new Claims({ isConnected: peer => prover.isConnected(peer) })
   }
 
-  /** A result is new or has a new holder. `isProven`: that the holder has it is known. Returns what to show. */
-  add(result: GroupedResult, holder: string, hops: number, isProven: boolean): SearchResult {
-    this.#results.set(result.number, result)
-    if (this.#isOn && !this.#abort.signal.aborted) {
-      const { number, size } = result
-      this.#claims.add({ number, id: result.id as FileId, size }, holder as Peer, hops, isProven)
-      this.#soon()
-    }
-    return this.#shown(result)
+  /** A result is new or has a new holder. `isProven`: that the holder has it is known. */
+  add(result: ResultGroup, holder: string, hops: number, isProven: boolean): void {
+    this.#results.set(result.index, result)
+    if (!this.#isOn || this.#abort.signal.aborted) return
+    const { index, id, size } = result
+    this.#claims.add({ index, id, size }, holder as Peer, hops, isProven)
+    this.#soon()
+  }
+
+  /** How a result is to be shown now. */
+  viewOf({ index, holders }: ResultGroup): Pick<SearchResult, 'holders' | 'proven' | 'state'> {
+    return this.#claims.shownOf(index, holders)
   }
 
   /** Whether the peer has sent a wrong proof: nothing that it says is taken any more. */
   isLiar(holder: string): boolean {
     return this.#claims.isLiar(holder as Peer)
-  }
-
-  /** How many results have a holder that has not turned out to be none. */
-  get size(): number {
-    let size = 0
-    for (const result of this.#results.values()) if (this.#shown(result).holders.length > 0) size++
-    return size
   }
 
   /** Waits for the proofs under way, as long as a search may; then it stops. */
@@ -115,7 +110,7 @@ export class SearchProofs {
     this.#running--
     if (this.#abort.signal.aborted) return
     if (this.#claims.settle(claim, result) && result.type === 'proven') {
-      const name = this.#results.get(subject.number)?.name ?? ''
+      const name = this.#results.get(subject.index)?.name ?? ''
       this.#listener.onOtherSize(holder.peer, hops, { id: subject.id, name, size: result.size })
     }
     if (result.type === 'wrong') this.#listener.onLiar(holder.peer, result.reason)
@@ -123,14 +118,10 @@ export class SearchProofs {
   }
 
   #tell(): void {
-    for (const number of this.#claims.takeChanged()) {
-      const result = this.#results.get(number)
-      if (result !== undefined) this.#listener.onChange(this.#shown(result))
+    for (const index of this.#claims.takeChanged()) {
+      const result = this.#results.get(index)
+      if (result !== undefined) this.#listener.onChange(result)
     }
     this.#onProgress?.()
-  }
-
-  #shown(result: GroupedResult): SearchResult {
-    return { ...result, ...this.#claims.shownOf(result.number, result.holders) }
   }
 }

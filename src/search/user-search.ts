@@ -1,117 +1,192 @@
-import type { FileId, Infohash } from '../../protocols/core/ids.ts'
-import { isHex256 } from '../../protocols/core/ids.ts'
-import type { Query } from '../../protocols/search/index.ts'
-import type { SearchEvent, SearchOptions, SearchResult } from '../api.ts'
-import { ShoalError } from '../errors.ts'
+import type { Infohash } from '../../protocols/core/ids.ts'
+import { searchLimits } from '../../protocols/search/index.ts'
+import type { SearchEvent, SearchOptions } from '../api.ts'
 import { EventStream } from '../event-stream.ts'
-import { type FoundHit, ResultGroups } from './grouping.ts'
+import { type FoundHit, type Origin, type ResultGroup, ResultGroups } from './grouping.ts'
 import type { Prover } from './prover.ts'
-import type { LastResults } from './results.ts'
+import { userQueryOf } from './query-text.ts'
+import type { LastResults, StoredResult } from './results.ts'
+import type { SearchProofs } from './search-proofs.ts'
 import type { Searches, SearchOutcome } from './searches.ts'
 
-const MAX_QUERY_BYTES = 256
 const DEFAULT_TIMEOUT_MS = 5_000
 const LONGEST_TIMEOUT_MS = 60_000
 
 export interface UserSearchParts {
   searches: Searches
-  lastResults: LastResults
   prover: Prover
+  lastResults: LastResults
   /** This node's peer id. */
   self: string
   /** Peers connected now, and neighbours among them. */
   reach(): { connected: number; neighbours: number }
 }
 
-/** A search as a user sees it: grouped results with numbers that `get` takes and who proved to have them, then its cost. */
+/** A search as a user sees it: results with numbers that `get` takes and who proved to have them, then what it cost. */
 export function searchForUser(
   parts: UserSearchParts,
   text: string,
   options: SearchOptions = {}
 ): AsyncIterable<SearchEvent> {
-  const query = queryOf(text)
+  const { query, parsed } = userQueryOf(text)
   const timeoutMs = Math.min(options.timeoutMs ?? DEFAULT_TIMEOUT_MS, LONGEST_TIMEOUT_MS)
-  const { ttl, limit } = options
   const abort = new AbortController()
+  const groups = new ResultGroups({ self: parts.self, query: parsed })
+  const proofs: SearchProofs = parts.prover.begin(
+    {
+      onChange: group => results.onChange(group),
+      onLiar: (peer, reason) => events.push({ type: 'liar', peerId: peer as string, reason }),
+      onOtherSize: (holder, hops, hit) => take({ holder: holder as string, via: holder as string, hops }, hit, true)
+    },
+    options.prove ?? true
+  )
+  const results = new NumberedResults({ groups, proofs, options, parts, tell: event => events.push(event) })
   const events = new EventStream<SearchEvent>({
-    onStop: () => abort.abort(),
+    onStop: () => {
+      results.close()
+      proofs.stop()
+      abort.abort()
+    },
     isStale: (older, newer) =>
       older.type === 'result' && newer.type === 'result' && older.result.number === newer.result.number,
     ...(options.signal === undefined ? {} : { signal: options.signal })
   })
-  const groups = new ResultGroups({ self: parts.self, limit })
   const started = performance.now()
-  const elapsed = (): number => Math.round(performance.now() - started)
-  const keep = parts.lastResults.begin()
-  const tell = (result: SearchResult): void => {
-    const { number, name, size, holders } = result
-    keep(number, {
-      id: result.id as FileId,
-      name,
-      size,
-      ...(result.infohash === undefined ? {} : { infohash: result.infohash as Infohash }),
-      holders: holders.filter(other => other !== parts.self)
-    })
-    events.push({ type: 'result', result })
+  const take = (origin: Origin, hit: FoundHit, isProven: boolean): void => {
+    const changed = groups.add(origin, hit)
+    if (changed === undefined) return
+    proofs.add(changed, origin.holder, origin.hops, isProven)
+    results.onChange(changed)
   }
-  const take = (holder: string, hops: number, hit: FoundHit, isProven: boolean): void => {
-    const result = groups.add(holder, hops, hit)
-    if (result !== undefined) tell(proofs.add(result, holder, hops, isProven))
-  }
-  const proofs = parts.prover.begin(
-    {
-      onChange: tell,
-      onLiar: (peer, reason) => events.push({ type: 'liar', peerId: peer as string, reason }),
-      onOtherSize: (holder, hops, hit) => take(holder as string, hops, hit, true)
-    },
-    options.prove ?? true
-  )
-  abort.signal.addEventListener('abort', () => proofs.stop(), { once: true })
 
-  const run = async (): Promise<SearchOutcome> =>
-    await parts.searches.run(
+  const run = async (): Promise<SearchOutcome> => {
+    const outcome = await parts.searches.run(
       {
         query,
-        ttl,
-        limit,
+        ttl: options.ttl,
+        limit: holderLimit(options),
         timeoutMs,
         onHits(holder, hops, hits) {
-          if (proofs.isLiar(holder as string)) return
-          for (const hit of hits) take(holder as string, hops, hit, holder === parts.self)
+          const peer = holder as string
+          if (proofs.isLiar(peer)) return
+          for (const hit of hits) take({ holder: peer, via: peer, hops }, hit, peer === parts.self)
         }
       },
       abort.signal
     )
-  run().then(
-    async ({ peersAsked, messages, complete }) => {
-      await proofs.settle()
-      const hint = proofs.size === 0 ? hintOf(parts.reach(), peersAsked, complete) : undefined
-      events.push({
-        type: 'done',
-        results: proofs.size,
-        peersAsked,
-        messages,
-        elapsedMs: elapsed(),
-        ...(hint === undefined ? {} : { hint })
-      })
-      events.end()
-    },
-    error => {
+    // an order, or the best so many, are known when it is known who lied
+    if (!results.needsAll) results.release()
+    await proofs.settle()
+    results.release()
+    return outcome
+  }
+  run()
+    .finally(() => {
+      results.close()
       proofs.stop()
-      events.fail(error)
-    }
-  )
+    })
+    .then(
+      ({ peersAsked, messages, complete }) => {
+        const { count } = results
+        const hint = count === 0 ? hintOf(parts.reach(), peersAsked, complete) : undefined
+        events.push({
+          type: 'done',
+          results: count,
+          peersAsked,
+          messages,
+          elapsedMs: Math.round(performance.now() - started),
+          ...(hint === undefined ? {} : { hint })
+        })
+        events.end()
+      },
+      error => events.fail(error)
+    )
   return events
 }
 
-function queryOf(text: string): Query {
-  const trimmed = text.trim()
-  if (isHex256(trimmed.toLowerCase())) return { kind: 'id', id: trimmed.toLowerCase() as FileId | Infohash }
-  if (!/[\p{L}\p{N}]/u.test(trimmed)) throw new ShoalError('USAGE', 'a search needs at least one word')
-  if (Buffer.byteLength(trimmed) > MAX_QUERY_BYTES) {
-    throw new ShoalError('USAGE', `a query has at most ${MAX_QUERY_BYTES} bytes`)
+/** Each holder sends its best, so it need not send more than are wanted, when the best are wanted. */
+function holderLimit({ limit, sort = 'best' }: SearchOptions): number {
+  return sort === 'best' ? Math.min(limit ?? searchLimits.maxHits, searchLimits.maxHits) : searchLimits.maxHits
+}
+
+/**
+ * Gives results their numbers when they are told of, for good. Those that are found in the first `gatherMs` are told of
+ * together, the best first; later ones as they are found.
+ */
+class NumberedResults {
+  /** Whether nothing is told before everything is known: an order was asked for, or the best so many. */
+  readonly needsAll: boolean
+  readonly #groups: ResultGroups
+  readonly #proofs: SearchProofs
+  readonly #options: SearchOptions
+  readonly #self: string
+  readonly #keep: (number: number, result: StoredResult) => void
+  readonly #tell: (event: SearchEvent) => void
+  readonly #numbers = new Map<ResultGroup, number>() // BOUNDED by what a search takes from the network
+  #gathering: boolean
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(init: {
+    groups: ResultGroups
+    proofs: SearchProofs
+    options: SearchOptions
+    parts: UserSearchParts
+    tell(event: SearchEvent): void
+  }) {
+    const { groups, proofs, options, parts } = init
+    this.#groups = groups
+    this.#proofs = proofs
+    this.#options = options
+    this.#self = parts.self
+    this.#keep = parts.lastResults.begin()
+    this.#tell = event => init.tell(event)
+    const gatherMs = options.gatherMs ?? 0
+    this.needsAll = options.sort !== undefined || options.limit !== undefined
+    this.#gathering = this.needsAll || gatherMs > 0
+    if (!this.needsAll && gatherMs > 0) {
+      this.#timer = setTimeout(() => this.release(), Math.min(gatherMs, LONGEST_TIMEOUT_MS))
+    }
   }
-  return { kind: 'words', text: trimmed }
+
+  /** Results that were told of and have a holder that has not turned out to be none. */
+  get count(): number {
+    let count = 0
+    for (const group of this.#numbers.keys()) if (this.#hasHolder(group)) count++
+    return count
+  }
+
+  /** With `needsAll` those that are told of are the best; others may still change. */
+  onChange(group: ResultGroup): void {
+    if (!this.#gathering && (!this.needsAll || this.#numbers.has(group))) this.#tellOf(group)
+  }
+
+  /** Tells of all that was gathered. */
+  release(): void {
+    if (!this.#gathering) return
+    this.#gathering = false
+    const { sort = 'best', limit } = this.#options
+    const there = this.#groups.sorted(sort).filter(group => this.#hasHolder(group))
+    for (const group of there.slice(0, limit)) this.#tellOf(group)
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+  }
+
+  #hasHolder(group: ResultGroup): boolean {
+    return this.#proofs.viewOf(group).holders.length > 0
+  }
+
+  #tellOf(group: ResultGroup): void {
+    const number = this.#numbers.get(group) ?? this.#numbers.size + 1
+    this.#numbers.set(group, number)
+    const { id, name, size, infohash, mine, hops } = group
+    const view = this.#proofs.viewOf(group)
+    const collection = infohash === undefined ? {} : { infohash: infohash as Infohash }
+    this.#keep(number, { id, name, size, ...collection, holders: view.holders.filter(other => other !== this.#self) })
+    const relevance = Math.round(group.relevance * 1_000) / 1_000
+    this.#tell({ type: 'result', result: { number, id, name, size, ...collection, mine, hops, relevance, ...view } })
+  }
 }
 
 /** Why nothing was found, and what to do about it. */
@@ -126,5 +201,5 @@ function hintOf(
   if (neighbours === 0) return `${connected} peers are connected, none is a neighbour yet: try again in a few seconds.`
   const asked = `${peersAsked} ${peersAsked === 1 ? 'peer was' : 'peers were'} asked`
   if (!complete) return `${asked}, not all answered in time: try again, with a longer --timeout.`
-  return `${asked} and none has a file with all these words: try fewer or shorter ones.`
+  return `${asked} and none has a file that matches: try fewer words, or the beginning of one with a * behind it.`
 }

@@ -29,7 +29,7 @@ afterEach(() => server.close())
 test('search: results with number, size, holders and name, and what it took', async () => {
   fake.searchEvents = [result(1, ['a']), result(2, ['a'], { mine: true }), result(1, ['a', 'b']), SEARCHED]
   const ran = await shoal(['search', 'old', 'film', '--home', home, '--limit', '5', '--timeout', '2.5', '--ttl', '3'])
-  assert.deepEqual(fake.asked, [['search', 'old film', { limit: 5, timeoutMs: 2_500, ttl: 3 }]])
+  assert.deepEqual(fake.asked, [['search', 'old film', { gatherMs: 1_000, limit: 5, timeoutMs: 2_500, ttl: 3 }]])
   assert.deepEqual(ran, {
     code: 0,
     out:
@@ -95,12 +95,12 @@ test('search: what is not proven is said to be so, what may still be waits for i
       '2 results: asked 3 peers, 7 messages, 1.23 s\n'
   )
   assert.equal(ran.err, `…${OTHER.slice(-8)} is not believed any more: it sent a proof that is none\n`)
-  assert.deepEqual(fake.asked, [['search', 'film', {}]])
+  assert.deepEqual(fake.asked, [['search', 'film', { gatherMs: 1_000 }]])
 
   fake.searchEvents = [result(4, ['a', 'b'], unproven), SEARCHED]
   const believing = await shoal(['search', 'film', '--home', home, '--no-prove'])
   assert.match(believing.out, /6\.0 MB {2}2 peers {5}film 4/)
-  assert.deepEqual(fake.asked[1], ['search', 'film', { prove: false }])
+  assert.deepEqual(fake.asked[1], ['search', 'film', { gatherMs: 1_000, prove: false }])
 
   const json = await shoal(['search', 'film', '--home', home, '--json'])
   const [first] = records(json.out) as { result: { proven: number; state: string } }[]
@@ -127,6 +127,27 @@ test('search: a result that was shown as unproven and is proven later is told of
     }
   })
   assert.match(out, /unproven {4}film 2\.mkv\n.*unproven {4}film 1\.mkv\nmore peers turned out to hold 2 \(1\)\n/)
+})
+
+test('search: -word is a part of the query, --word an option, and what is no query is said before a peer starts', async () => {
+  fake.searchEvents = [SEARCHED]
+  await shoal(['search', '--home', home, 'old', '-new', '-"on air"', '--sort', 'size', 'type:video'])
+  await shoal(['search', '--home', home, '--json', 'old', '--', '--limt'])
+  assert.deepEqual(fake.asked, [
+    ['search', 'old -new -"on air" type:video', { sort: 'size', gatherMs: 1_000 }],
+    ['search', 'old --limt', {}]
+  ])
+  for (const [args, said] of [
+    [['old', '--limt', '5'], /unknown option '--limt'/],
+    [['old', '--sort', 'colour'], /colour/],
+    [['old', 'tpye:video'], /no tpye:.*\n.*type:video/],
+    [['-old'], /at least one word/]
+  ] as [string[], RegExp][]) {
+    const ran = await shoal(['search', '--home', join(folder, 'none'), ...args])
+    assert.equal(ran.code, 2, args.join(' '))
+    assert.match(ran.err, said)
+  }
+  assert.match((await shoal(['search', '--help'])).out, /'"blue sea"'/)
 })
 
 test('search: nothing found comes with the reason', async () => {

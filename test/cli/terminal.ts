@@ -56,7 +56,16 @@ export function records(text: string): Record<string, unknown>[] {
 }
 
 export function result(number: number, holders: string[], change: object = {}): SearchEvent {
-  const known = { number, id: ID, name: `film ${number}.mkv`, size: 1_500_000 * number, holders, mine: false, hops: 1 }
+  const known = {
+    number,
+    id: ID,
+    name: `film ${number}.mkv`,
+    size: 1_500_000 * number,
+    holders,
+    mine: false,
+    hops: 1,
+    relevance: 1
+  }
   return { type: 'result', result: { ...known, proven: holders.length, state: 'proven', ...change } }
 }
 

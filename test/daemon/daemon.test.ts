@@ -38,7 +38,7 @@ async function start(
 }
 
 function result(number: number): SearchEvent {
-  const known = { number, id: ID, name: `film ${number}`, size: 5, holders: ['x'], mine: false, hops: 1 }
+  const known = { number, id: ID, name: `film ${number}`, size: 5, holders: ['x'], mine: false, hops: 1, relevance: 1 }
   return { type: 'result', result: { ...known, proven: 1, state: 'proven' } }
 }
 
@@ -189,7 +189,7 @@ test('a reader that does not read holds the work back', async () => {
   const name = 'n'.repeat(10_000)
   fake.search = async function* () {
     for (; made < 20_000; made++) {
-      const known = { number: made, id: ID, name, size: 1, holders: [], mine: false, hops: 1 }
+      const known = { number: made, id: ID, name, size: 1, holders: [], mine: false, hops: 1, relevance: 1 }
       yield { type: 'result', result: { ...known, proven: 0, state: 'unproven' } }
     }
   }

@@ -6,7 +6,11 @@ import type { ProofResult } from '../../protocols/proof/handler.ts'
 import { type Claim, Claims, claimLimits } from '../../src/search/claims.ts'
 
 const peer = (name: string): Peer => name as Peer
-const result = (number: number, size = 5) => ({ number, id: number.toString(16).padStart(64, '0') as FileId, size })
+const result = (number: number, size = 5) => ({
+  index: number,
+  id: number.toString(16).padStart(64, '0') as FileId,
+  size
+})
 const proven = (size = 5): ProofResult => ({ type: 'proven', size })
 const wrong: ProofResult = { type: 'wrong', reason: 'made up' }
 
@@ -21,7 +25,7 @@ function takeAll(claims: Claims): Claim[] {
   return taken
 }
 
-const named = ({ subject, holder }: Claim): string => `${subject.number} ${holder.peer}`
+const named = ({ subject, holder }: Claim): string => `${subject.index} ${holder.peer}`
 const look = (claims: Claims, number: number, holders: string[]): unknown[] => {
   const { holders: shown, proven, state } = claims.shownOf(number, holders)
   return [shown.join(), proven, state]
@@ -119,7 +123,7 @@ test('a holder with the file in another size is none of this result', () => {
 
   const both = make()
   both.add(result(1, 5), peer('a'), 1, false)
-  both.add({ ...result(1), number: 2, size: 6 }, peer('a'), 1, false)
+  both.add({ ...result(1), index: 2, size: 6 }, peer('a'), 1, false)
   assert.equal(both.settle(both.next()!, proven(6)), false, 'it was named for that size too')
   assert.deepEqual(look(both, 2, ['a']), ['a', 1, 'proven'])
   assert.equal(both.next(), undefined)

@@ -4,7 +4,7 @@ import type { FileId } from '../../protocols/core/ids.ts'
 import type { Peer } from '../../protocols/core/peer.ts'
 import type { ProofResult } from '../../protocols/proof/handler.ts'
 import type { SearchResult } from '../../src/api.ts'
-import type { GroupedResult } from '../../src/search/grouping.ts'
+import type { ResultGroup } from '../../src/search/grouping.ts'
 import { Prover, proverConfig } from '../../src/search/prover.ts'
 import { type SearchProofs, searchProofsConfig } from '../../src/search/search-proofs.ts'
 
@@ -22,7 +22,7 @@ class World {
   readonly connected = new Set<string>()
   readonly asked: Asked[] = []
   readonly liars: string[] = []
-  readonly changes: SearchResult[] = []
+  readonly changes: (Pick<SearchResult, 'holders' | 'proven' | 'state'> & { index: number })[] = []
   readonly otherSizes: number[] = []
   readonly prover = new Prover({
     ask: async (peer, _id, signal) =>
@@ -36,19 +36,26 @@ class World {
   })
 
   begin(isOn = true): SearchProofs {
-    return this.prover.begin(
+    const proofs: SearchProofs = this.prover.begin(
       {
-        onChange: result => this.changes.push(result),
+        onChange: result => this.changes.push({ index: result.index, ...proofs.viewOf(result) }),
         onLiar: peer => this.liars.push(`search: ${peer}`),
         onOtherSize: (_holder, _hops, hit) => this.otherSizes.push(hit.size)
       },
       isOn
     )
+    return proofs
   }
 }
 
-function found(number: number, holders: string[], size = 5): GroupedResult {
-  return { number, id: id(number), name: `file ${number}`, size, holders, mine: false, hops: 1 }
+function found(index: number, holders: string[], size = 5): ResultGroup {
+  return { index, id: id(index), name: `file ${index}`, size, holders, mine: false, hops: 1, relevance: 1 }
+}
+
+/** As a search does: what is new is shown at once. */
+function tell(proofs: SearchProofs, result: ResultGroup, holder: string): ReturnType<SearchProofs['viewOf']> {
+  proofs.add(result, holder, 1, false)
+  return proofs.viewOf(result)
 }
 
 /** Until everything that can go on has. */
@@ -59,7 +66,8 @@ test('proofs of a search are asked for side by side, and its end waits for them'
   const proofs = world.begin()
   for (let i = 1; i <= 12; i++) {
     world.connected.add(`p${i}`)
-    assert.equal(proofs.add(found(i, [`p${i}`]), `p${i}`, 1, false).state, 'checking')
+    const result = found(i, [`p${i}`])
+    assert.equal(tell(proofs, result, `p${i}`).state, 'checking')
   }
   await turn()
   assert.equal(world.asked.length, searchProofsConfig.parallel)
@@ -74,7 +82,7 @@ test('proofs of a search are asked for side by side, and its end waits for them'
   }
   await settled
   assert.deepEqual(
-    world.changes.map(({ number, state, proven }) => [number, state, proven]),
+    world.changes.map(({ index, state, proven }) => [index, state, proven]),
     Array.from({ length: 12 }, (_, i) => [i + 1, 'proven', 1])
   )
 })
@@ -85,8 +93,8 @@ test('the end of a search waits so long and no longer, and for further proofs of
     const world = new World()
     const proofs = world.begin()
     for (const holder of ['a', 'b']) world.connected.add(holder)
-    proofs.add(found(1, ['a']), 'a', 1, false)
-    proofs.add(found(2, ['b']), 'b', 1, false)
+    tell(proofs, found(1, ['a']), 'a')
+    tell(proofs, found(2, ['b']), 'b')
     let hasEnded = false
     const settled = proofs.settle().then(() => {
       hasEnded = true
@@ -98,7 +106,7 @@ test('the end of a search waits so long and no longer, and for further proofs of
     mock.timers.tick(1)
     await settled
     assert.deepEqual(
-      world.changes.map(({ number, state }) => [number, state]),
+      world.changes.map(({ index, state }) => [index, state]),
       [
         [1, 'unproven'],
         [2, 'unproven']
@@ -106,8 +114,8 @@ test('the end of a search waits so long and no longer, and for further proofs of
     )
 
     const next = world.begin()
-    next.add(found(1, ['a']), 'a', 1, false)
-    next.add(found(1, ['a', 'b']), 'b', 1, false)
+    tell(next, found(1, ['a']), 'a')
+    tell(next, found(1, ['a', 'b']), 'b')
     await turn()
     world.asked[2]!.answer({ type: 'proven', size: 5 })
     await turn()
@@ -123,26 +131,25 @@ test('the end of a search waits so long and no longer, and for further proofs of
 test('when it is off nobody is asked and nothing waits', async () => {
   const world = new World()
   const proofs = world.begin(false)
-  const shown = proofs.add(found(1, ['a']), 'a', 1, false)
+  const shown = tell(proofs, found(1, ['a']), 'a')
   assert.deepEqual([shown.state, shown.proven, shown.holders], ['unproven', 0, ['a']])
   await proofs.settle()
-  assert.deepEqual([world.asked.length, world.changes.length, proofs.size], [0, 0, 1])
+  assert.deepEqual([world.asked.length, world.changes.length], [0, 0])
 })
 
 test('a liar is told of once, in the search and to the account', async () => {
   const world = new World()
   const proofs = world.begin()
   world.connected.add('a')
-  proofs.add(found(1, ['a']), 'a', 1, false)
-  proofs.add(found(2, ['a']), 'a', 1, false)
+  tell(proofs, found(1, ['a']), 'a')
+  tell(proofs, found(2, ['a']), 'a')
   await turn()
   world.asked[0]!.answer({ type: 'wrong', reason: 'made up' })
   await turn()
   assert.deepEqual(world.liars, ['a made up', 'search: a'])
   assert.equal(proofs.isLiar('a'), true)
-  assert.equal(proofs.size, 0)
   assert.deepEqual(
-    world.changes.map(({ number, holders }) => [number, holders]),
+    world.changes.map(({ index, holders }) => [index, holders]),
     [
       [1, []],
       [2, []]
@@ -155,7 +162,7 @@ test('another size is told to the search', async () => {
   const world = new World()
   const proofs = world.begin()
   world.connected.add('a')
-  proofs.add(found(1, ['a'], 5), 'a', 1, false)
+  tell(proofs, found(1, ['a'], 5), 'a')
   await turn()
   world.asked[0]!.answer({ type: 'proven', size: 6 })
   await turn()
@@ -167,7 +174,7 @@ test('what stops tells what stays unproven, and nothing afterwards', async () =>
   const world = new World()
   const proofs = world.begin()
   world.connected.add('a')
-  proofs.add(found(1, ['a']), 'a', 1, false)
+  tell(proofs, found(1, ['a']), 'a')
   await turn()
   world.prover.stop()
   await turn()

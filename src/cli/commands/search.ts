@@ -1,5 +1,6 @@
 import type { SearchEvent, SearchOptions, SearchResult } from '../../api.ts'
 import { ShoalError } from '../../errors.ts'
+import { userQueryOf } from '../../search/query-text.ts'
 import type { Context } from '../context.ts'
 import { shown } from '../escape.ts'
 import type { Output } from '../output.ts'
@@ -11,8 +12,12 @@ import { bytesText, countText, durationText } from '../units.ts'
 const GATHER_MS = 300
 const MOST_LATE_HOLDERS = 8
 
+/** Most searches are over by then: their results are listed once, the best first. */
+const BEST_FIRST_MS = 1_000
+
 export interface SearchCommandOptions {
   limit?: number
+  sort?: NonNullable<SearchOptions['sort']>
   timeout?: number
   ttl?: number
   prove?: boolean
@@ -20,8 +25,14 @@ export interface SearchCommandOptions {
 
 export async function search(context: Context, words: string[], options: SearchCommandOptions): Promise<void> {
   const { out, io } = context
-  const { limit, timeout, ttl, prove = true } = options
+  const { limit, sort, timeout, ttl, prove = true } = options
+  const query = words.join(' ')
+  // before any peer is started
+  userQueryOf(query)
   const asked: SearchOptions = {
+    ...(sort === undefined ? {} : { sort }),
+    // programs put them in order themselves
+    ...(out.json ? {} : { gatherMs: BEST_FIRST_MS }),
     ...(limit === undefined ? {} : { limit }),
     ...(timeout === undefined ? {} : { timeoutMs: timeout * 1000 }),
     ...(ttl === undefined ? {} : { ttl }),
@@ -31,7 +42,7 @@ export async function search(context: Context, words: string[], options: SearchC
   await withPeer(context, 'network', async shoal => {
     const lines = new ResultLines(out, prove)
     try {
-      for await (const event of shoal.search(words.join(' '), asked)) {
+      for await (const event of shoal.search(query, asked)) {
         out.record(event.type, event)
         switch (event.type) {
           case 'result':
