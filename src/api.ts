@@ -36,6 +36,17 @@ export interface Shoal {
   /** Transfers under way and paused. */
   transfers(): Promise<TransferStatus[]>
 
+  /**
+   * Saves a search that is run again and again while a peer runs for this home directory (`shoal up`), also after a
+   * restart. The same query again changes the options that are given.
+   */
+  watch(query: string, options?: WatchOptions): Promise<Watch>
+  /** Forgets a watch by its number. What it fetched stays. Returns it as it was. */
+  unwatch(number: number): Promise<Watch>
+  watches(): Promise<Watch[]>
+  /** What all watches find and fetch from now on, without an end. They run while this is read, whatever peer it is. */
+  watchEvents(options?: { signal?: AbortSignal }): AsyncIterable<WatchEvent>
+
   /** Stops the node, or only this client's connection to it. */
   close(): Promise<void>
 }
@@ -183,6 +194,59 @@ export interface GetOptions {
   files?: string[]
   signal?: AbortSignal
 }
+
+export interface WatchOptions {
+  /** Time between two runs, a minute at least; default 5 minutes. */
+  everyMs?: number
+  /** Fetch what is found, what is there already included; default false. */
+  get?: boolean
+  /** Folder to put it into; default `cwd`. */
+  out?: string
+  /** The caller's working directory; default: the node's own. */
+  cwd?: string
+  /** Most bytes that it fetches in all; default 10 GB. */
+  maxBytes?: number
+}
+
+export interface Watch {
+  /** Never given to another one. */
+  number: number
+  query: string
+  everyMs: number
+  get: boolean
+  /** Absolute folder that files are put into. */
+  out: string
+  maxBytes: number
+  addedAt: number
+  lastRunAt?: number
+  /** Absent while nothing runs it. */
+  nextRunAt?: number
+  /** Files that it has found, those that it fetched, and those that are still to fetch. */
+  files: { found: number; fetched: number; waiting: number }
+  /** What was fetched, and what was reserved for what is being fetched. */
+  bytes: number
+  /** The newest first, at most 20. */
+  latest: WatchedFile[]
+  /** Why it does not do what it should, and what to do about it. */
+  problem?: string
+}
+
+export interface WatchedFile {
+  id: string
+  name: string
+  size: number
+  foundAt: number
+  state: 'found' | 'waiting' | 'fetching' | 'fetched' | 'failed'
+  /** Where it was put. */
+  path?: string
+  /** Why it was not fetched, or not yet. */
+  problem?: string
+}
+
+export type WatchEvent =
+  | { type: 'found'; watch: number; query: string; file: WatchedFile }
+  | { type: 'fetched'; watch: number; query: string; file: WatchedFile }
+  | { type: 'problem'; watch: number; query: string; message: string }
 
 export interface SourceStatus {
   peerId: string

@@ -42,6 +42,8 @@ export interface Application {
   openFile(id: FileId): ProvableFile | undefined
   onSearchEvent(event: SearchEvent): void
   onTrackerEvent(event: TrackerEvent): void
+  /** There is one more peer to ask. */
+  onNeighbour(): void
 }
 
 interface Protocols extends Record<string, unknown> {
@@ -139,7 +141,10 @@ export class Network {
             contacts: book(components),
             rng: freshRng(),
             // the search floods over the overlay's links
-            onEvent: event => host.services.search.command(event),
+            onEvent: event => {
+              host.services.search.command(event)
+              if (event.type === 'neighbourUp') application.onNeighbour()
+            },
             onPenalty
           })(components),
         search: components =>

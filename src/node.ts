@@ -18,7 +18,10 @@ import type {
   Shoal,
   Status,
   TorrentFile,
-  TransferStatus
+  TransferStatus,
+  Watch,
+  WatchEvent,
+  WatchOptions
 } from './api.ts'
 import { type CheckedConfig, checkConfig, type NodeConfig } from './config.ts'
 import { openDatabase } from './database.ts'
@@ -46,6 +49,8 @@ import { Announcer } from './transfers/announcer.ts'
 import { Seeder } from './transfers/seeder.ts'
 import { Transfers } from './transfers/transfers.ts'
 import { VERSION } from './version.ts'
+import { watchesSchema } from './watches/store.ts'
+import { Watches } from './watches/watches.ts'
 
 /** A running peer in this process. */
 export interface ShoalNode extends Shoal {
@@ -67,7 +72,14 @@ export async function createNode(config: NodeConfig): Promise<ShoalNode> {
   let database: DatabaseSync | undefined
   try {
     const groupKey = checked.groupKeyFile === undefined ? undefined : await readGroupKey(checked.groupKeyFile)
-    database = openDatabase(home.database, [librarySchema, transferSchema, resultsSchema, datastoreSchema, portSchema])
+    database = openDatabase(home.database, [
+      librarySchema,
+      transferSchema,
+      resultsSchema,
+      watchesSchema,
+      datastoreSchema,
+      portSchema
+    ])
     const node = await Node.create(checked, { home, database, groupKey })
     await node.start()
     return node
@@ -97,6 +109,7 @@ class Node implements ShoalNode {
   readonly #proofHandles = new HandlePool(realFiles, 8)
   readonly #startedAt = Date.now()
   #online: Online | undefined
+  #watches: Watches | undefined
   #peerId = ''
   #closing: Promise<void> | undefined
 
@@ -119,8 +132,10 @@ class Node implements ShoalNode {
     parts: { home: Home; database: DatabaseSync; groupKey: Uint8Array | undefined }
   ): Promise<Node> {
     const node = new Node(config, parts.home, parts.database)
-    if (config.offline) node.#peerId = (await loadOrCreateKey(parts.home.keyFile)).publicKey.toString()
-    else await node.#goOnline(parts)
+    if (config.offline) {
+      node.#watches = new Watches(parts.database, undefined)
+      node.#peerId = (await loadOrCreateKey(parts.home.keyFile)).publicKey.toString()
+    } else await node.#goOnline(parts)
     return node
   }
 
@@ -128,6 +143,7 @@ class Node implements ShoalNode {
     await this.#online?.network.start()
     this.#library.start()
     this.#online?.seeder.start()
+    if (this.#config.watch) this.#watches?.start()
   }
 
   get home(): string {
@@ -212,6 +228,22 @@ class Node implements ShoalNode {
     return this.#online?.transfers.list() ?? []
   }
 
+  async watch(query: string, options: WatchOptions = {}): Promise<Watch> {
+    return this.#saved.put(query, options)
+  }
+
+  async unwatch(number: number): Promise<Watch> {
+    return this.#saved.remove(number)
+  }
+
+  async watches(): Promise<Watch[]> {
+    return this.#saved.list()
+  }
+
+  watchEvents(options: { signal?: AbortSignal } = {}): AsyncIterable<WatchEvent> {
+    return this.#saved.events(options.signal)
+  }
+
   async close(): Promise<void> {
     this.#closing ??= this.#close()
     await this.#closing
@@ -220,6 +252,7 @@ class Node implements ShoalNode {
   async #close(): Promise<void> {
     const online = this.#online
     try {
+      await this.#watches?.close()
       online?.searches.close()
       online?.prover.stop()
       await online?.transfers.close()
@@ -239,7 +272,8 @@ class Node implements ShoalNode {
       openSwarm: (prefix, peer) => this.#online?.seeder.open(prefix, peer),
       openFile: id => this.#openFile(id),
       onSearchEvent: event => this.#online?.searches.onEvent(event),
-      onTrackerEvent: event => announcer.onEvent(event)
+      onTrackerEvent: event => announcer.onEvent(event),
+      onNeighbour: () => this.#watches?.onNeighbour()
     })
     const { search, tracker, exchange, metainfo, proof } = network.host.services
     const { reach, reputation } = network
@@ -281,6 +315,12 @@ class Node implements ShoalNode {
     })
     this.#peerId = network.host.peerId.toString()
     this.#online = { network, searches, prover, seeder, transfers }
+    this.#watches = new Watches(parts.database, {
+      searches,
+      self: this.#peerId,
+      neighbours: () => network.neighbours.size,
+      get: (target, options) => transfers.get(target, options)
+    })
   }
 
   #openFile(id: FileId): ProvableFile | undefined {
@@ -294,6 +334,11 @@ class Node implements ShoalNode {
     if (query.kind === 'words') return this.#library.search(query.text, limit)
     const hit = this.#library.lookup(query.id as FileId | Infohash)
     return hit === undefined ? [] : [hit]
+  }
+
+  get #saved(): Watches {
+    if (this.#watches === undefined) throw new ShoalError('INTERNAL', 'the node is not made yet')
+    return this.#watches
   }
 
   #needOnline(): Online {

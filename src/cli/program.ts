@@ -98,6 +98,32 @@ export function makeProgram({ io, out, createNode, onExitCode }: ProgramInit): C
       refuseOptions(words, program)
       await (await import('./commands/search.ts')).search(contextOf(command), words, options)
     })
+  networking(program.command('watch'))
+    .argument('[words...]', 'query as for search; without one all watches are listed')
+    .description('save a search that a running peer runs again and again, and fetch what it finds')
+    .option('--get', 'fetch what it finds, also what is there already')
+    .option('--no-get', 'fetch no more')
+    .option('--every <time>', 'time between two runs, as in 90s, 5m, 2h, 1d (default: 5m)', duration)
+    .option('-o, --out <dir>', 'folder to put files into (default: the working directory)')
+    .option('--most <size>', 'most that it fetches in all, as in 50G (default: 10G)')
+    .option('--follow', 'go on and print what all watches find')
+    .option('--files', 'list the newest files of each')
+    .allowUnknownOption()
+    .addHelpText('after', QUERY_HELP)
+    .action(async (words: string[], options, command: Command) => {
+      refuseOptions(words, program)
+      await (await import('./commands/watch.ts')).watch(contextOf(command), words, options)
+    })
+  program
+    .command('unwatch')
+    .argument('<numbers...>', 'watches by number', (value: string, before: number[] | undefined) => [
+      ...(before ?? []),
+      integer(1)(value)
+    ])
+    .description('forget watches; what they fetched stays')
+    .action(async (numbers: number[], _options, command: Command) => {
+      await (await import('./commands/unwatch.ts')).unwatch(contextOf(command), numbers)
+    })
   networking(program.command('get'))
     .argument('<targets...>', 'result number, file id, infohash, magnet link or .torrent file')
     .description('fetch files from all their holders at once; an interrupted transfer goes on when asked again')
@@ -189,6 +215,14 @@ function seconds(value: string): number {
   const number = Number(value)
   if (!/^\d+(\.\d+)?$/.test(value) || number <= 0) throw new InvalidArgumentError('It must be a number of seconds.')
   return number
+}
+
+/** Milliseconds. */
+function duration(value: string): number {
+  const [, count, unit = ''] = /^(\d{1,6})(s|m|min|h|d)$/.exec(value) ?? []
+  const ms = { s: 1_000, m: 60_000, min: 60_000, h: 3_600_000, d: 24 * 3_600_000 }[unit]
+  if (ms === undefined) throw new InvalidArgumentError('It must be a time such as 90s, 5m, 2h or 1d.')
+  return Number(count) * ms
 }
 
 /** The exit codes, from the one table of errors. */

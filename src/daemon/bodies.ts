@@ -35,6 +35,15 @@ export const bodies = {
     sort: z.enum(SORTS).optional(),
     gatherMs: z.number().nonnegative().max(LONGEST_SEARCH_MS).optional()
   }),
+  watch: z.strictObject({
+    query: z.string().max(MAX_QUERY_LENGTH),
+    everyMs: z.number().positive().optional(),
+    get: z.boolean().optional(),
+    out: path.optional(),
+    cwd: path.optional(),
+    maxBytes: z.int().nonnegative().optional()
+  }),
+  unwatch: z.strictObject({ number: z.int() }),
   get: z.strictObject({
     target,
     out: path.optional(),

@@ -13,7 +13,10 @@ import type {
   Shoal,
   Status,
   TorrentFile,
-  TransferStatus
+  TransferStatus,
+  Watch,
+  WatchEvent,
+  WatchOptions
 } from '../api.ts'
 import { ShoalError } from '../errors.ts'
 import { VERSION } from '../version.ts'
@@ -127,6 +130,24 @@ class SocketShoal implements Shoal {
   get(target: string, { signal, out, cwd = '.', ...options }: GetOptions = {}): AsyncIterable<GetEvent> {
     const place = { ...(out === undefined ? {} : { out: resolve(cwd, out) }), cwd: resolve(cwd) }
     return this.#stream('/v1/get', { ...options, target: absoluteTarget(target), ...place }, signal)
+  }
+
+  async watch(query: string, { out, cwd = '.', ...options }: WatchOptions = {}): Promise<Watch> {
+    const place = { ...(out === undefined ? {} : { out: resolve(cwd, out) }), cwd: resolve(cwd) }
+    const body = { ...options, query, ...place }
+    return (await this.#requests.answer({ method: 'POST', path: '/v1/watch', body })) as Watch
+  }
+
+  async unwatch(number: number): Promise<Watch> {
+    return (await this.#requests.answer({ method: 'POST', path: '/v1/unwatch', body: { number } })) as Watch
+  }
+
+  async watches(): Promise<Watch[]> {
+    return (await this.#requests.answer({ method: 'GET', path: '/v1/watches' })) as Watch[]
+  }
+
+  watchEvents({ signal }: { signal?: AbortSignal } = {}): AsyncIterable<WatchEvent> {
+    return this.#stream('/v1/watch-events', {}, signal)
   }
 
   async close(): Promise<void> {

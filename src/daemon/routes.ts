@@ -54,6 +54,13 @@ export class Routes {
       const { query, ...options } = await bodyOf(c, bodies.search)
       return this.#stream(signal => shoal.search(query, { ...present(options), signal }))
     })
+    app.get('/v1/watches', async c => c.json(await shoal.watches()))
+    app.post('/v1/watch', async c => {
+      const { query, ...options } = await bodyOf(c, bodies.watch)
+      return c.json(await shoal.watch(query, present(options)))
+    })
+    app.post('/v1/unwatch', async c => c.json(await shoal.unwatch((await bodyOf(c, bodies.unwatch)).number)))
+    app.post('/v1/watch-events', () => this.#stream(signal => shoal.watchEvents({ signal })))
     app.post('/v1/get', async c => {
       const { target, ...options } = await bodyOf(c, bodies.get)
       return this.#stream(signal => shoal.get(target, { ...present(options), signal }))

@@ -11,7 +11,10 @@ import type {
   Shoal,
   Status,
   TorrentFile,
-  TransferStatus
+  TransferStatus,
+  Watch,
+  WatchEvent,
+  WatchOptions
 } from '../../src/api.ts'
 import { ShoalError } from '../../src/errors.ts'
 import { EventStream } from '../../src/event-stream.ts'
@@ -82,6 +85,22 @@ export const DONE: GetEvent = {
   elapsedMs: 3_000
 }
 
+export const WATCH: Watch = {
+  number: 3,
+  query: 'debian type:iso',
+  everyMs: 300_000,
+  get: true,
+  out: '/isos',
+  maxBytes: 10_000_000_000,
+  addedAt: 0,
+  files: { found: 2, fetched: 1, waiting: 1 },
+  bytes: 3_000_000,
+  latest: [
+    { id: ID, name: 'films/debian.iso', size: 3_000_000, foundAt: 0, state: 'fetched', path: '/isos/debian.iso' },
+    { id: ID, name: 'other.iso', size: 500_000, foundAt: 0, state: 'waiting', problem: 'nobody sends it' }
+  ]
+}
+
 /** A peer that does what a test tells it, and remembers what it was asked. */
 export class FakeShoal implements Shoal {
   readonly asked: unknown[][] = []
@@ -97,6 +116,8 @@ export class FakeShoal implements Shoal {
   shareEvents: ShareEvent[] = [{ type: 'shared', share: SHARE }]
   searchEvents: SearchEvent[] = []
   getEvents: GetEvent[] = [DONE]
+  watchList: Watch[] = [WATCH]
+  watchFound: WatchEvent[] = []
   endless = false
   failure: ShoalError | undefined
   readonly #streams: { fail(error: unknown): void }[] = []
@@ -146,6 +167,25 @@ export class FakeShoal implements Shoal {
 
   get(target: string, { signal, ...options }: GetOptions = {}): AsyncIterable<GetEvent> {
     return this.#stream(['get', target, options], this.getEvents, signal)
+  }
+
+  async watch(query: string, options?: WatchOptions): Promise<Watch> {
+    this.#ask('watch', query, options)
+    return WATCH
+  }
+
+  async unwatch(number: number): Promise<Watch> {
+    this.#ask('unwatch', number)
+    return WATCH
+  }
+
+  async watches(): Promise<Watch[]> {
+    this.#ask('watches')
+    return this.watchList
+  }
+
+  watchEvents({ signal }: { signal?: AbortSignal } = {}): AsyncIterable<WatchEvent> {
+    return this.#stream(['watchEvents'], this.watchFound, signal)
   }
 
   async close(): Promise<void> {

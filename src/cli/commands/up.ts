@@ -14,6 +14,7 @@ import { identityText, sharedText } from '../status-text.ts'
 import { pairs } from '../table.ts'
 import { addressText, peerText } from '../transfer-text.ts'
 import { bytesText, countText } from '../units.ts'
+import { watchEventText } from '../watch-text.ts'
 
 const LOOK_EVERY_MS = 1_000
 /** More peers than these that come or go at once are told of by number. */
@@ -36,7 +37,8 @@ export async function up(context: Context, paths: string[], options: { hidden?: 
       : new Promise(resolve => io.interrupted.addEventListener('abort', resolve, { once: true }))
     const work = Promise.all([
       shareAll(node, paths, options.hidden === true, context),
-      follow(node, first, paths.length > 0, context)
+      follow(node, first, paths.length > 0, context),
+      followWatches(node, context)
     ])
     await Promise.race([stopped, work])
   } finally {
@@ -98,6 +100,13 @@ async function follow(node: Shoal, first: Snapshot, sharing: boolean, { io, out 
       else sayChange(change, out)
     }
     before = after
+  }
+}
+
+async function followWatches(node: Shoal, { io, out }: Context): Promise<void> {
+  for await (const event of node.watchEvents({ signal: io.interrupted })) {
+    out.record(`watch-${event.type}`, event)
+    out.say(watchEventText(event))
   }
 }
 
