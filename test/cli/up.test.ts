@@ -10,7 +10,7 @@ import type { NodeConfig } from '../../src/config.ts'
 import { connect } from '../../src/daemon/client.ts'
 import { ShoalError } from '../../src/errors.ts'
 import { eventually } from '../../src/testkit/wait.ts'
-import { FakeShoal, OTHER, PEER, SHARE, STATUS, transfer } from '../daemon/fake-shoal.ts'
+import { FakeShoal, ID, OTHER, PEER, SHARE, STATUS, transfer } from '../daemon/fake-shoal.ts'
 import { records, shoal } from './terminal.ts'
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'shoal-up-')))
@@ -93,6 +93,26 @@ test('up: who it is, what it shares, who comes and goes, until it is told to sto
   ])
   assert.equal(fake.closed, 1)
   assert.equal(await connect(join(home, 'shoal.sock')), undefined)
+})
+
+test('up: what watches find is told', async () => {
+  const file = { id: ID, name: 'new.iso', size: 2_000_000, foundAt: 0, state: 'found' as const }
+  for (const [args, said] of [
+    [[], `watch 3 found 2.0 MB  new.iso  ${ID}\n`],
+    [['--json'], '"type":"watch-found","watch":3']
+  ] as [string[], string][]) {
+    const fake = new FakeShoal()
+    fake.watchFound = [{ type: 'found', watch: 3, query: 'x', file }]
+    const interrupt = new AbortController()
+    const { code } = await shoal(['up', '--home', newHome(), '--interface', 'lo', ...args], {
+      interrupted: interrupt.signal,
+      createNode: async () => fake,
+      onOutput: out => {
+        if (out.includes(said)) interrupt.abort()
+      }
+    })
+    assert.equal(code, 0)
+  }
 })
 
 test('up --json: records, from the start to the stop', async () => {

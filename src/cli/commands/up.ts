@@ -105,7 +105,7 @@ async function follow(node: Shoal, first: Snapshot, sharing: boolean, { io, out 
 
 async function followWatches(node: Shoal, { io, out }: Context): Promise<void> {
   for await (const event of node.watchEvents({ signal: io.interrupted })) {
-    out.record(`watch-${event.type}`, event)
+    out.record('watch', { ...event, type: `watch-${event.type}` })
     out.say(watchEventText(event))
   }
 }
