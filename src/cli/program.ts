@@ -104,7 +104,8 @@ export function makeProgram({ io, out, createNode, onExitCode }: ProgramInit): C
     .option('--get', 'fetch what it finds, also what is there already')
     .option('--no-get', 'fetch no more')
     .option('--every <time>', 'time between two runs, as in 90s, 5m, 2h, 1d (default: 5m)', duration)
-    .option('-o, --out <dir>', 'folder to put files into (default: the working directory)')
+    // no short one: -old is a word to leave out
+    .option('--out <dir>', 'folder to put files into (default: the working directory)')
     .option('--most <size>', 'most that it fetches in all, as in 50G (default: 10G)')
     .option('--follow', 'go on and print what all watches find')
     .option('--files', 'list the newest files of each')

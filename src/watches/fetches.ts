@@ -42,8 +42,7 @@ export class Fetches {
   fill(now: number): void {
     const { store, config } = this.#init
     if (this.#abort.signal.aborted) return
-    for (const watch of store.list()) {
-      if (!watch.get) continue
+    for (const watch of store.fetching(now)) {
       const running = [...this.#active.values()].filter(active => active.watch === watch.number).length
       const room = Math.min(config.maxFetchesOfOne - running, config.maxFetches - this.#active.size)
       if (room <= 0) continue
@@ -61,7 +60,7 @@ export class Fetches {
     await Promise.all([...this.#active.values()].map(({ ended }) => ended))
   }
 
-  /** A watch that is gone fetches nothing more. */
+  /** A watch fetches nothing more: what it was fetching is paused. */
   stop(watch: number): void {
     for (const active of this.#active.values()) if (active.watch === watch) active.stop.abort()
   }
@@ -83,7 +82,8 @@ export class Fetches {
       await this.#checkDisk(file)
       const path = await this.#untilDone(file, stop)
       if (path === undefined) {
-        if (this.#abort.signal.aborted || stop.signal.aborted) store.setState(file, 'waiting')
+        if (stop.signal.aborted) store.setState(file, 'found')
+        else if (this.#abort.signal.aborted) store.setState(file, 'waiting')
         else this.#failed(file, new ShoalError('TIMEOUT', 'nobody sends it'))
         return
       }

@@ -1,4 +1,4 @@
-import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import type { FileId } from '../../protocols/core/ids.ts'
 import type { Watch, WatchedFile } from '../api.ts'
 import { ShoalError } from '../errors.ts'
@@ -33,6 +33,8 @@ CREATE TABLE IF NOT EXISTS watched_files (
 CREATE INDEX IF NOT EXISTS watched_files_state ON watched_files (watch, state, found_at);
 CREATE INDEX IF NOT EXISTS watched_files_id ON watched_files (id);
 CREATE INDEX IF NOT EXISTS watched_files_seen ON watched_files (watch, seen_at);
+CREATE INDEX IF NOT EXISTS watched_files_found ON watched_files (watch, found_at);
+CREATE INDEX IF NOT EXISTS watched_files_later ON watched_files (not_before) WHERE state = 'waiting' AND not_before > 0;
 `
 
 export interface WatchSettings {
@@ -64,6 +66,7 @@ const SPENT = "(state IN ('fetched', 'fetching') OR tries > 0)"
 /** The saved searches and what they have found. */
 export class WatchStore {
   readonly #database: DatabaseSync
+  readonly #statements = new Map<string, StatementSync>() // BOUNDED by the texts in this file
 
   constructor(database: DatabaseSync) {
     this.#database = database
@@ -74,7 +77,7 @@ export class WatchStore {
   /** Adds a watch, or changes what is given of one. @throws ShoalError REFUSED */
   put(query: string, changes: Partial<WatchSettings>, defaults: WatchSettings, now: number): Watch {
     const known = this.#get('SELECT number FROM watches WHERE query = ?', query)
-    if (known === undefined && this.list().length >= watchLimits.maxWatches) {
+    if (known === undefined && this.#count() >= watchLimits.maxWatches) {
       throw new ShoalError('REFUSED', `there are ${watchLimits.maxWatches} watches already`, {
         next: 'Remove one: `shoal watch` lists them, `shoal unwatch NUMBER` removes.'
       })
@@ -97,6 +100,11 @@ export class WatchStore {
     const watch = watchOf(this.#get('SELECT * FROM watches WHERE query = ?', query) as Row)
     const [from, to] = watch.get ? ['found', 'waiting'] : ['waiting', 'found']
     this.#run('UPDATE watched_files SET state = ? WHERE watch = ? AND state = ?', to, watch.number, from)
+    // whoever asks again has mended what was wrong
+    if (changes.get === true) {
+      const again = "UPDATE watched_files SET state = 'waiting', tries = 0, not_before = 0, problem = NULL"
+      this.#run(`${again} WHERE watch = ? AND (state = 'failed' OR problem IS NOT NULL)`, watch.number)
+    }
     return this.#withFiles(watch)
   }
 
@@ -106,6 +114,15 @@ export class WatchStore {
 
   list(): Watch[] {
     return this.#all('SELECT * FROM watches ORDER BY number').map(row => this.#withFiles(watchOf(row)))
+  }
+
+  /** Those that have something to fetch now. */
+  fetching(now: number): Watch[] {
+    return this.#all(
+      `SELECT * FROM watches WHERE get AND EXISTS
+         (SELECT 1 FROM watched_files WHERE watch = number AND state = 'waiting' AND not_before <= ?) ORDER BY number`,
+      now
+    ).map(row => this.#withFiles(watchOf(row)))
   }
 
   get(number: number): Watch | undefined {
@@ -176,7 +193,7 @@ export class WatchStore {
   /** When the next file that failed may be tried again. */
   nextTry(now: number): number | undefined {
     const row = this.#get(
-      "SELECT min(not_before) AS at FROM watched_files WHERE state = 'waiting' AND not_before > ?",
+      "SELECT min(not_before) AS at FROM watched_files WHERE state = 'waiting' AND not_before > 0 AND not_before > ?",
       now
     )
     return typeof row?.at === 'number' ? row.at : undefined
@@ -201,6 +218,10 @@ export class WatchStore {
     )
   }
 
+  #count(): number {
+    return Number(this.#get('SELECT count(*) AS watches FROM watches')?.watches)
+  }
+
   #withFiles(watch: Watch): Watch {
     const totals = this.#get(
       `SELECT count(*) AS found, coalesce(sum(state = 'fetched'), 0) AS fetched,
@@ -218,16 +239,25 @@ export class WatchStore {
     return { ...watch, files: { found, fetched, waiting } as Watch['files'], bytes: bytes as number, latest }
   }
 
+  #statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql)
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql)
+      this.#statements.set(sql, statement)
+    }
+    return statement
+  }
+
   #run(sql: string, ...values: SQLInputValue[]): number {
-    return Number(this.#database.prepare(sql).run(...values).changes)
+    return Number(this.#statement(sql).run(...values).changes)
   }
 
   #get(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.#database.prepare(sql).get(...values) as Row | undefined
+    return this.#statement(sql).get(...values) as Row | undefined
   }
 
   #all(sql: string, ...values: SQLInputValue[]): Row[] {
-    return this.#database.prepare(sql).all(...values) as Row[]
+    return this.#statement(sql).all(...values) as Row[]
   }
 }
 

@@ -84,6 +84,7 @@ export class Watches {
     }
     const defaults = { everyMs: this.#config.everyMs, get: false, out: resolve(cwd), maxBytes: defaultMaxBytes }
     const watch = this.#store.put(query, changes, defaults, Date.now())
+    if (!watch.get) this.#fetches?.stop(watch.number)
     if (this.#started) {
       this.#schedule.set(watch, Date.now())
       this.#plan()

@@ -131,10 +131,10 @@ test('search: a result that was shown as unproven and is proven later is told of
 
 test('search: -word is a part of the query, --word an option, and what is no query is said before a peer starts', async () => {
   fake.searchEvents = [SEARCHED]
-  await shoal(['search', '--home', home, 'old', '-new', '-"on air"', '--sort', 'size', 'type:video'])
+  await shoal(['search', '--home', home, 'old', '-new', '-holiday', '-"on air"', '--sort', 'size', 'type:video'])
   await shoal(['search', '--home', home, '--json', 'old', '--', '--limt'])
   assert.deepEqual(fake.asked, [
-    ['search', 'old -new -"on air" type:video', { sort: 'size', gatherMs: 1_000 }],
+    ['search', 'old -new -holiday -"on air" type:video', { sort: 'size', gatherMs: 1_000 }],
     ['search', 'old --limt', {}]
   ])
   for (const [args, said] of [

@@ -25,9 +25,9 @@ afterEach(() => server.close())
 
 test('watch: words and options become a watch', async () => {
   const args = ['--get', '--every', '2h', '--out', 'isos', '--most', '1.5GiB']
-  const ran = await shoal(['watch', 'debian', '-live', 'type:iso', ...args, '--home', home])
+  const ran = await shoal(['watch', 'debian', '-old', 'type:iso', ...args, '--home', home])
   const options = { everyMs: 7_200_000, get: true, out: join(process.cwd(), 'isos'), maxBytes: 1.5 * 2 ** 30 }
-  assert.deepEqual(fake.asked, [['watch', 'debian -live type:iso', { ...options, cwd: process.cwd() }]])
+  assert.deepEqual(fake.asked, [['watch', 'debian -old type:iso', { ...options, cwd: process.cwd() }]])
   assert.deepEqual(ran, {
     code: 0,
     out: 'watch 3: debian type:iso, every 5 min, fetches up to 10.0 GB into /isos\n',
