@@ -17,7 +17,12 @@ import { WatchStore, watchesSchema } from '../../src/watches/store.ts'
 import { Watches } from '../../src/watches/watches.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'shoal-watches-'))
-after(() => rmSync(folder, { recursive: true }))
+const open: Watches[] = []
+after(async () => {
+  // of tests that failed
+  await Promise.all(open.map(watches => watches.close()))
+  rmSync(folder, { recursive: true })
+})
 
 const id = (n: number): FileId => n.toString(16).padStart(64, '0') as FileId
 const hit = (n: number, size = 1_000, name = `sea ${n}.mkv`): Hit => ({ id: id(n), size, name })
@@ -83,6 +88,7 @@ function worldOf(init: { database?: DatabaseSync; config?: Partial<WatchConfig>;
     },
     { gapMs: 0, soonMs: 1, againMs: 1, ...init.config }
   )
+  open.push(world.watches)
   return world
 }
 
