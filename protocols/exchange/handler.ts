@@ -74,6 +74,8 @@ export type SwarmNotice =
   /** Every wanted piece is stored. Not told when that was so from the start (see `SwarmStats.isFinished`). */
   | { type: 'done' }
   | { type: 'liar'; peer: Peer; reason: string }
+  /** What the peer itself says of the size of the content, in bytes. It is let go when that is another. */
+  | { type: 'sizeStated'; peer: Peer; bytes: number }
   | { type: 'peerUp'; peer: Peer }
   | { type: 'peerDown'; peer: Peer; why: DropReason | 'closed'; reason: string }
   /**
@@ -88,6 +90,8 @@ export interface SwarmOptions {
   content: Content
   /** Pieces to fetch; all when absent. */
   wanted?: (piece: number) => boolean
+  /** A wanted piece that is stored before any other is asked for. */
+  first?: number
   /** Called in the middle of the swarm's work; it may call the handle. */
   onEvent(event: SwarmNotice): void
 }

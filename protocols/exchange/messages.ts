@@ -35,7 +35,13 @@ export type ExchangeMessage =
   | { readonly type: 'hashRequest' | 'hashReject'; readonly root: FileId; readonly range: HashRange }
   | { readonly type: 'hashes'; readonly root: FileId; readonly range: HashRange; readonly hashes: Uint8Array }
   /** BEP 10 handshake. Absent: the peer does not say. */
-  | { readonly type: 'extendedHandshake'; readonly maxRequestBytes?: number; readonly requestQueue?: number }
+  | {
+      readonly type: 'extendedHandshake'
+      readonly maxRequestBytes?: number
+      readonly requestQueue?: number
+      /** Bytes of all files of the swarm, as the peer knows it. */
+      readonly contentBytes?: number
+    }
   /** An extended message or a message id that we do not know. */
   | { readonly type: 'unknown'; readonly id: number }
 
@@ -250,6 +256,7 @@ function encodeExtendedHandshake(message: ExtendedHandshake): Uint8Array {
   const fields = new Map<string, Bencode>([['m', new Map()]])
   if (message.requestQueue !== undefined) fields.set('reqq', message.requestQueue)
   if (message.maxRequestBytes !== undefined) fields.set('shoal_request', message.maxRequestBytes)
+  if (message.contentBytes !== undefined) fields.set('shoal_size', message.contentBytes)
   fields.set('v', ascii('Shoal'))
   const body = encodeBencode(fields)
   return new ByteWriter(2 + body.byteLength).u8(IDS.extended).u8(0).bytes(body).finish()
@@ -265,10 +272,12 @@ function decodeExtended(reader: ByteReader): ExchangeMessage {
   if (!(fields instanceof Map)) throw new DecodeError('an extended handshake that is no dictionary')
   const requestQueue = positive(fields.get('reqq'))
   const maxRequestBytes = positive(fields.get('shoal_request'))
+  const contentBytes = positive(fields.get('shoal_size'))
   return {
     type: 'extendedHandshake',
     ...(requestQueue === undefined ? {} : { requestQueue }),
-    ...(maxRequestBytes === undefined ? {} : { maxRequestBytes })
+    ...(maxRequestBytes === undefined ? {} : { maxRequestBytes }),
+    ...(contentBytes === undefined ? {} : { contentBytes })
   }
 }
 

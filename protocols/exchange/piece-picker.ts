@@ -64,6 +64,8 @@ export class PiecePicker {
   readonly #open = new Set<Begun>() // begun pieces with free blocks
   readonly #done: PieceSet
   readonly #randomFirst: number
+  /** The piece that has to be here before any other is asked for; undefined when it is, or there is none. */
+  #first: number | undefined
   #seeds = 0
   #wantedPieces = 0
   #wantedDone = 0
@@ -75,6 +77,7 @@ export class PiecePicker {
     rng: Rng
     hasBlock(piece: number, block: number): boolean
     wanted?: ((piece: number) => boolean) | undefined
+    first?: number | undefined
     randomFirstPieces: number
   }) {
     const { layout, rng } = init
@@ -90,6 +93,7 @@ export class PiecePicker {
         this.#place(piece, size, init.hasBlock, init.wanted?.(piece) ?? true)
       }
     }
+    if (init.first !== undefined && this.wants(init.first)) this.#first = init.first
   }
 
   /** Pieces that are here whole. */
@@ -147,6 +151,7 @@ export class PiecePicker {
 
   /** Chooses the next run to ask the peer for, and takes it as asked. */
   next(candidate: Candidate): BlockRun | undefined {
+    if (this.#first !== undefined) return this.#nextOf(this.#first, candidate)
     for (const begun of this.#open) {
       if (!candidate.pieces.has(begun.piece)) continue
       const run = runIn(begun, candidate)
@@ -228,6 +233,7 @@ export class PiecePicker {
     this.#begun.delete(run.piece)
     this.#done.add(run.piece)
     this.#wantedDone++
+    if (run.piece === this.#first) this.#first = undefined
     return true
   }
 
@@ -241,8 +247,9 @@ export class PiecePicker {
     this.#tidy(begun)
   }
 
-  /** Everything that some counted peer has is asked of somebody. */
+  /** Everything that some counted peer has, and that may be asked for now, is asked of somebody. */
   get isEndGame(): boolean {
+    if (this.#first !== undefined) return (this.#begun.get(this.#first)?.free ?? 1) === 0
     if (this.#seeds > 0) return this.#open.size === 0 && this.#order.size === 0
     for (const begun of this.#open) if (this.#order.countOf(begun.piece) > 0) return false
     return this.#order.available === 0
@@ -277,6 +284,14 @@ export class PiecePicker {
       this.#begun.set(piece, begun)
       this.#open.add(begun)
     }
+  }
+
+  #nextOf(piece: number, candidate: Candidate): BlockRun | undefined {
+    if (!candidate.pieces.has(piece)) return undefined
+    const begun = this.#begun.get(piece)
+    if (begun === undefined && !this.#fits(piece, candidate)) return undefined
+    const run = runIn(begun ?? newlyBegun(piece, this.#layout.blocksIn(piece)), candidate)
+    return run && this.ask(run)
   }
 
   #fits(piece: number, candidate: Candidate): boolean {

@@ -36,6 +36,8 @@ export type DropReason =
   | 'redundant'
   /** It does not speak BitTorrent v2. */
   | 'incompatible'
+  /** It knows the content in another size: one of both was told wrong, and who it was cannot be seen here. */
+  | 'otherSize'
   | 'full'
 
 export type SwarmEvent =
@@ -54,6 +56,8 @@ export type SwarmEvent =
   /** The machine has forgotten the peer: close its stream. */
   | { readonly type: 'drop'; readonly peer: Peer; readonly why: DropReason; readonly reason: string }
   | { readonly type: 'liar'; readonly peer: Peer; readonly reason: string }
+  /** What the peer itself says of the size of the content. */
+  | { readonly type: 'sizeStated'; readonly peer: Peer; readonly bytes: number }
   | { readonly type: 'pieceDone'; readonly piece: number }
   | { readonly type: 'progress'; readonly storedBytes: number }
   /** Every wanted piece is stored. */

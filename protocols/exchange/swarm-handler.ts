@@ -65,7 +65,7 @@ export class SwarmHandler implements SwarmHandle {
   #closing: Promise<void> | undefined
 
   constructor(init: SwarmHandlerInit) {
-    const { content, wanted, config, rng } = init
+    const { content, wanted, first, config, rng } = init
     this.swarm = init.swarm
     this.#init = init
     this.#content = content
@@ -78,6 +78,7 @@ export class SwarmHandler implements SwarmHandle {
       hasBlock: (piece, block) => content.hasBlock(piece, block),
       missingHashes: piece => content.missingHashes(piece),
       ...(wanted === undefined ? {} : { wanted }),
+      ...(first === undefined ? {} : { first }),
       config
     })
   }

@@ -7,7 +7,7 @@ import { BLOCK_BYTES, type HashRange, type Layout } from '../metainfo/index.ts'
 import { defaultExchangeConfig, type ExchangeConfig, exchangeLimits } from './config.ts'
 import { Downloads } from './downloads.ts'
 import { type Features, ourFeatures } from './handshake.ts'
-import type { Chunk, ExchangeMessage, PiecesMessage } from './messages.ts'
+import type { Chunk, ExchangeMessage, ExtendedHandshake, PiecesMessage } from './messages.ts'
 import type { Outbox } from './outbox.ts'
 import { PeerState } from './peer-state.ts'
 import { PieceSet } from './piece-set.ts'
@@ -23,6 +23,8 @@ export interface SwarmInit {
   missingHashes(piece: number): HashRange | undefined
   /** Pieces to fetch; all when absent. */
   wanted?: (piece: number) => boolean
+  /** A wanted piece that is stored before any other is asked for. */
+  first?: number
   config?: Partial<ExchangeConfig>
 }
 
@@ -101,7 +103,7 @@ export class Swarm implements Machine<SwarmCommand, ExchangeMessage, SwarmEvent>
   }
 
   stats(now: number): SwarmStats {
-    const peers = [...this.#peers.values()].map(peer => statsOf(peer, now))
+    const peers = [...this.#peers.values()].map(peer => peer.stats(now))
     const sum = (value: (peer: SourceStats) => number): number => peers.reduce((total, peer) => total + value(peer), 0)
     const { picker } = this.#downloads
     return {
@@ -207,7 +209,7 @@ export class Swarm implements Machine<SwarmCommand, ExchangeMessage, SwarmEvent>
       case 'unknown':
         return
       case 'extendedHandshake':
-        if (peer.features.extended) onExtendedHandshake(peer, message)
+        if (peer.features.extended) this.#onExtendedHandshake(peer, message)
         return
       case 'have':
         if (message.piece >= this.#layout.pieceCount) {
@@ -255,7 +257,10 @@ export class Swarm implements Machine<SwarmCommand, ExchangeMessage, SwarmEvent>
     }
   }
 
-  /** Our pieces come right after the handshake (BEP 6), then what we accept (BEP 10). */
+  /**
+   * What we accept (BEP 10) comes before our pieces (BEP 6): who knows the content in another size parts before it takes
+   * pieces for a breach of the rules that it cannot have.
+   */
   #greet(peer: PeerState, features: Features): void {
     if (peer.features !== undefined) {
       this.#drop(peer, 'violation', 'a second handshake')
@@ -270,16 +275,31 @@ export class Swarm implements Machine<SwarmCommand, ExchangeMessage, SwarmEvent>
       extended: features.extended && ourFeatures.extended,
       v2: true
     }
+    if (features.extended) {
+      this.#send(peer, {
+        type: 'extendedHandshake',
+        maxRequestBytes: exchangeLimits.maxRequestBytes,
+        requestQueue: exchangeLimits.requestQueue,
+        contentBytes: this.#layout.length
+      })
+    }
     const have = this.#downloads.picker.done
     if (features.fast && have.isFull) this.#send(peer, { type: 'haveAll' })
     else if (features.fast && have.count === 0) this.#send(peer, { type: 'haveNone' })
     else if (have.count > 0) this.#send(peer, { type: 'bitfield', bits: have.toBitfield() })
-    if (!features.extended) return
-    this.#send(peer, {
-      type: 'extendedHandshake',
-      maxRequestBytes: exchangeLimits.maxRequestBytes,
-      requestQueue: exchangeLimits.requestQueue
-    })
+  }
+
+  /** What it says of itself counts as far as it is within our own limits. */
+  #onExtendedHandshake(peer: PeerState, said: ExtendedHandshake): void {
+    const { maxRequestBytes, plainRequestBytes } = exchangeLimits
+    if (said.maxRequestBytes !== undefined) {
+      peer.maxRequestBytes = Math.max(plainRequestBytes, Math.min(maxRequestBytes, said.maxRequestBytes))
+    }
+    if (said.requestQueue !== undefined) peer.requestQueue = said.requestQueue
+    const bytes = said.contentBytes
+    if (bytes === undefined) return
+    this.#out.push({ type: 'event', event: { type: 'sizeStated', peer: peer.peer, bytes } })
+    if (bytes !== this.#layout.length) this.#drop(peer, 'otherSize', `it knows the content with ${bytes} bytes`)
   }
 
   #onPieces(peer: PeerState, message: PiecesMessage): void {
@@ -366,36 +386,6 @@ export class Swarm implements Machine<SwarmCommand, ExchangeMessage, SwarmEvent>
 
 /** Messages that do not end the time in which a peer may tell its pieces. */
 const MAY_COME_FIRST: ReadonlySet<ExchangeMessage['type']> = new Set(['keepAlive', 'extendedHandshake', 'unknown'])
-
-/** What it says of itself counts as far as it is within our own limits. */
-function onExtendedHandshake(
-  peer: PeerState,
-  said: { readonly maxRequestBytes?: number; readonly requestQueue?: number }
-): void {
-  const { maxRequestBytes, plainRequestBytes } = exchangeLimits
-  if (said.maxRequestBytes !== undefined) {
-    peer.maxRequestBytes = Math.max(plainRequestBytes, Math.min(maxRequestBytes, said.maxRequestBytes))
-  }
-  if (said.requestQueue !== undefined) peer.requestQueue = said.requestQueue
-}
-
-function statsOf(peer: PeerState, now: number): SourceStats {
-  return {
-    peer: peer.peer,
-    goodBytes: peer.goodBytes,
-    wastedBytes: peer.wastedBytes,
-    sentBytes: peer.sent.total,
-    down: peer.received.perSecond(now),
-    up: peer.sent.perSecond(now),
-    pieces: peer.pieces.count,
-    owedBytes: peer.requests.bytes,
-    isChoking: peer.isChoking,
-    isInteresting: peer.isInteresting,
-    isChoked: peer.isChoked,
-    isInterested: peer.isInterested,
-    isSnubbing: peer.isSnubbing
-  }
-}
 
 function unreachable(value: never): never {
   throw new Error(`unknown input ${JSON.stringify(value)}`)

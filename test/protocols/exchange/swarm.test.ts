@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ourFeatures } from '../../../protocols/exchange/handshake.ts'
 import type { SwarmEvent } from '../../../protocols/exchange/swarm-events.ts'
+import { Layout } from '../../../protocols/metainfo/index.ts'
 import { MemoryContent, type Sample, sampleOf } from './memory-content.ts'
 import { World, type WorldNode } from './world.ts'
 
@@ -61,10 +62,10 @@ test('the first messages of two peers of Shoal', () => {
   world.connectAll()
   finish(world, [leech], 10_000)
   const expected = [
-    '11 0>1 haveAll',
     '11 0>1 extendedHandshake',
-    '11 1>0 haveNone',
+    '11 0>1 haveAll',
     '11 1>0 extendedHandshake',
+    '11 1>0 haveNone',
     '22 1>0 interested',
     '33 0>1 unchoke',
     '44 1>0 request 0',
@@ -259,6 +260,51 @@ test('only wanted pieces are fetched, and done is said when they are here', () =
   assert.equal(leech.swarm.stats(world.now).receivedBytes, MIB)
   assert.ok(Buffer.from(leech.content.files[1]!).equals(sample.files[1]!))
   assert.equal(eventsOf(leech, 'done').length, 1)
+})
+
+test('a piece that is to be the first is stored before any other is asked for, from one peer or many', () => {
+  for (const seeds of [1, 3]) {
+    const sample = sampleOf([2 * MIB + 70_000], 64 * KIB)
+    const world = new World()
+    for (let i = 0; i < seeds; i++) world.add({ content: MemoryContent.whole(sample) })
+    const first = sample.layout.pieceCount - 1
+    const leech = world.add({ content: MemoryContent.empty(sample), first })
+    world.connectAll()
+    finish(world, [leech], 60_000)
+    assertWhole(leech, sample)
+    assert.deepEqual(eventsOf(leech, 'pieceDone')[0], { type: 'pieceDone', piece: first })
+    const requests = world.trace.filter(line => line.includes(' request '))
+    const others = requests.findIndex(line => !line.endsWith(` request ${first}`))
+    const stored = world.trace.findIndex(line => line.endsWith(` piece ${first}`))
+    assert.ok(world.trace.indexOf(requests[others]!) > stored, `${requests[others]} before ${world.trace[stored]}`)
+  }
+})
+
+test('who knows the content in another size parts from it, and nobody is blamed', () => {
+  for (const [size, other] of [
+    [300_000, 900_000],
+    [300_000, 300_001],
+    [900_000, 300_000]
+  ] as const) {
+    const sample = sampleOf([size], 256 * KIB)
+    const { root } = sample.layout.files[0]!
+    const wrong = {
+      ...sampleOf([other], 256 * KIB),
+      layout: new Layout(256 * KIB, [{ path: ['0'], root, length: other }])
+    }
+    const world = new World()
+    const seed = world.add({ content: MemoryContent.whole(sample) })
+    const right = world.add({ content: MemoryContent.partial(sample, piece => piece === 0) })
+    const misled = world.add({ content: MemoryContent.empty(wrong) })
+    world.connectAll()
+    finish(world, [right], 60_000)
+    for (const node of world.nodes) assert.deepEqual([...node.penalised], [])
+    for (const node of [seed, right]) assert.equal(world.isConnected(node, misled), false)
+    assert.deepEqual(eventsOf(misled, 'sizeStated'), [
+      { type: 'sizeStated', peer: seed.peer, bytes: size },
+      { type: 'sizeStated', peer: right.peer, bytes: size }
+    ])
+  }
 })
 
 test('a disk that fails pauses the transfer; it goes on when told to', () => {

@@ -15,6 +15,7 @@ export interface NodeInit {
   features?: Features
   config?: Partial<ExchangeConfig>
   wanted?: (piece: number) => boolean
+  first?: number
   /** Takes requests and never sends. */
   isMute?: boolean
   /** Milliseconds that a write takes. */
@@ -54,13 +55,14 @@ export class World {
   }
 
   add(init: NodeInit): WorldNode {
-    const { content, config, wanted } = init
+    const { content, config, wanted, first } = init
     const swarm = new Swarm({
       layout: content.layout,
       rng: this.rng.fork(),
       hasBlock: (piece, block) => content.hasBlock(piece, block),
       missingHashes: piece => content.missingHashes(piece),
       ...(wanted === undefined ? {} : { wanted }),
+      ...(first === undefined ? {} : { first }),
       ...(config === undefined ? {} : { config })
     })
     const node: WorldNode = {
