@@ -32,9 +32,14 @@ export interface Shoal {
    */
   get(target: string, options?: GetOptions): AsyncIterable<GetEvent>
   /** What a target contains, without fetching it. */
-  ls(target: string): Promise<Listing>
-  /** Transfers under way and paused. */
+  ls(target: string, options?: LsOptions): Promise<Listing>
+  /** Transfers under way, and those that were begun and do not run: paused, or failed. */
   transfers(): Promise<TransferStatus[]>
+  /**
+   * Drops a transfer, named by its id, the beginning of it, or its name; one that runs is stopped first. Whole files stay,
+   * and unfinished ones too unless `delete` says otherwise.
+   */
+  forget(transfer: string, options?: ForgetOptions): Promise<Forgotten>
 
   /**
    * Saves a search that is run again and again while a peer runs for this home directory (`shoal up`), also after a
@@ -64,7 +69,7 @@ export interface Status {
   discovery: { name: string; working: boolean; problem?: string }[]
   peers: { connected: number; known: number; neighbours: number }
   shared: { files: number; bytes: number; hashing: number }
-  transfers: { active: number; paused: number }
+  transfers: { active: number; paused: number; failed: number }
   rates: { down: number; up: number }
   totals: { down: number; up: number }
   /** Things that need the user's attention, with what to do about each. */
@@ -270,6 +275,26 @@ export interface TransferStatus {
   sources: SourceStatus[]
   /** Why it is not moving. */
   reason?: string
+  /** What the user can do about one that is paused or failed. */
+  next?: string
+}
+
+export interface LsOptions {
+  signal?: AbortSignal
+}
+
+export interface ForgetOptions {
+  /** Unfinished files are deleted. */
+  delete?: boolean
+}
+
+export interface Forgotten {
+  id: string
+  name: string
+  /** Unfinished files that were deleted. */
+  deleted: string[]
+  /** Unfinished files that are still there, and of no use to anybody but a later transfer into the same folder. */
+  kept: string[]
 }
 
 export type GetEvent =

@@ -6,9 +6,12 @@ import { monotonicMs } from '../protocols/libp2p/driver.ts'
 import { idFromPeer } from '../protocols/libp2p/peer-ids.ts'
 import type { Hit, Query } from '../protocols/search/index.ts'
 import type {
+  ForgetOptions,
+  Forgotten,
   GetEvent,
   GetOptions,
   Listing,
+  LsOptions,
   PeerStatus,
   SearchEvent,
   SearchOptions,
@@ -46,6 +49,7 @@ import { Searches } from './search/searches.ts'
 import { searchForUser } from './search/user-search.ts'
 import { peersOf, problemsOf, trafficOf } from './status.ts'
 import { Announcer } from './transfers/announcer.ts'
+import { BegunTransfers } from './transfers/begun.ts'
 import { Seeder } from './transfers/seeder.ts'
 import { Transfers } from './transfers/transfers.ts'
 import { VERSION } from './version.ts'
@@ -107,6 +111,7 @@ class Node implements ShoalNode {
   readonly #lastResults: LastResults
   /** Apart from those of transfers: what strangers ask for does not close what is being sent. */
   readonly #proofHandles = new HandlePool(realFiles, 8)
+  readonly #begun: BegunTransfers
   readonly #startedAt = Date.now()
   #online: Online | undefined
   #watches: Watches | undefined
@@ -118,6 +123,7 @@ class Node implements ShoalNode {
     this.#home = home
     this.#database = database
     this.#lastResults = new LastResults(database)
+    this.#begun = new BegunTransfers(new TransferState(database))
     this.#library = new Library({
       database,
       exclude: [home.path],
@@ -160,8 +166,9 @@ class Node implements ShoalNode {
 
   async status(): Promise<Status> {
     const online = this.#online
-    const transfers = online?.transfers.list() ?? []
-    const paused = transfers.filter(({ state }) => state === 'paused' || state === 'failed').length
+    const transfers = await this.transfers()
+    const paused = transfers.filter(({ state }) => state === 'paused').length
+    const failed = transfers.filter(({ state }) => state === 'failed').length
     return {
       version: VERSION,
       peerId: this.#peerId,
@@ -177,7 +184,7 @@ class Node implements ShoalNode {
         neighbours: online?.network.neighbours.size ?? 0
       },
       shared: this.#library.totals(),
-      transfers: { active: transfers.length - paused, paused },
+      transfers: { active: transfers.length - paused - failed, paused, failed },
       ...trafficOf(online?.network),
       problems: problemsOf(online?.network, this.#startedAt)
     }
@@ -220,12 +227,17 @@ class Node implements ShoalNode {
     return this.#needOnline().transfers.get(target, options)
   }
 
-  async ls(target: string): Promise<Listing> {
-    return await this.#needOnline().transfers.ls(target)
+  async ls(target: string, options?: LsOptions): Promise<Listing> {
+    return await this.#needOnline().transfers.ls(target, options)
   }
 
   async transfers(): Promise<TransferStatus[]> {
-    return this.#online?.transfers.list() ?? []
+    return (this.#online?.transfers ?? this.#begun).list()
+  }
+
+  async forget(transfer: string, options: ForgetOptions = {}): Promise<Forgotten> {
+    if (this.#online !== undefined) return await this.#online.transfers.forget(transfer, options)
+    return await this.#begun.forget(this.#begun.named(transfer), options)
   }
 
   async watch(query: string, options: WatchOptions = {}): Promise<Watch> {

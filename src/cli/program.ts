@@ -139,6 +139,14 @@ export function makeProgram({ io, out, createNode, onExitCode }: ProgramInit): C
     .action(async (target: string, _options, command: Command) => {
       await (await import('./commands/ls.ts')).ls(contextOf(command), target)
     })
+  program
+    .command('forget')
+    .argument('<transfers...>', 'transfers by name or id, as `shoal status` lists them')
+    .description('drop transfers that are not finished; one that runs is stopped')
+    .option('--delete', 'delete their unfinished files too')
+    .action(async (transfers: string[], options, command: Command) => {
+      onExitCode(await (await import('./commands/forget.ts')).forget(contextOf(command), transfers, options))
+    })
   networking(program.command('peers'))
     .description('list the peers that are connected')
     .action(async (_options, command: Command) => {

@@ -39,10 +39,17 @@ export function statusText(status: Status, transfers: readonly TransferStatus[],
     ...identityText(status),
     ['peers', `${peers.connected} connected, ${peers.neighbours} of them neighbours, ${peers.known} known`],
     ['shared', sharedText(status)],
-    ['transfers', `${status.transfers.active} active, ${status.transfers.paused} paused`],
+    ['transfers', transfersText(status.transfers)],
     ['down', `${rateText(rates.down)}, ${bytesText(totals.down)} in all`],
     ['up', `${rateText(rates.up)}, ${bytesText(totals.up)} in all`]
   ])
-  for (const transfer of transfers) lines.push(`  ${progressText(transfer, 0)}`)
+  for (const transfer of transfers) {
+    lines.push(`  ${progressText(transfer, 0)}`)
+    if (transfer.next !== undefined) lines.push(`    ${shown(transfer.next)}`)
+  }
   return lines
+}
+
+function transfersText({ active, paused, failed }: Status['transfers']): string {
+  return `${active} active, ${paused} paused${failed === 0 ? '' : `, ${failed} failed`}`
 }

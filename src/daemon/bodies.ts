@@ -22,6 +22,7 @@ const target = z.string().min(1).max(MAX_TARGET_LENGTH)
 
 export const bodies = {
   ls: z.strictObject({ target }),
+  forget: z.strictObject({ transfer: text, delete: z.boolean().optional() }),
   share: z.strictObject({ paths: z.array(path).min(1).max(MAX_PATHS), hidden: z.boolean().optional() }),
   /** A share may be named by its name alone. */
   unshare: z.strictObject({ paths: z.array(text).min(1).max(MAX_PATHS) }),

@@ -1,9 +1,12 @@
 import { lstat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type {
+  ForgetOptions,
+  Forgotten,
   GetEvent,
   GetOptions,
   Listing,
+  LsOptions,
   PeerStatus,
   SearchEvent,
   SearchOptions,
@@ -104,9 +107,14 @@ class SocketShoal implements Shoal {
     return (await this.#requests.answer({ method: 'GET', path: '/v1/transfers' })) as TransferStatus[]
   }
 
-  async ls(target: string): Promise<Listing> {
+  async ls(target: string, { signal }: LsOptions = {}): Promise<Listing> {
     const body = { target: absoluteTarget(target) }
-    return (await this.#requests.answer({ method: 'POST', path: '/v1/ls', body })) as Listing
+    return (await this.#requests.answer({ method: 'POST', path: '/v1/ls', body, signal })) as Listing
+  }
+
+  async forget(transfer: string, options: ForgetOptions = {}): Promise<Forgotten> {
+    const body = { ...options, transfer }
+    return (await this.#requests.answer({ method: 'POST', path: '/v1/forget', body })) as Forgotten
   }
 
   async torrent(share: string): Promise<TorrentFile> {

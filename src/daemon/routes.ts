@@ -43,7 +43,15 @@ export class Routes {
     app.get('/v1/transfers', async c => c.json(await shoal.transfers()))
 
     // a magnet link may be longer than a URL can be
-    app.post('/v1/ls', async c => c.json(await shoal.ls((await bodyOf(c, bodies.ls)).target)))
+    app.post('/v1/ls', async c => {
+      const { target } = await bodyOf(c, bodies.ls)
+      // who asks may leave before everybody was asked
+      return c.json(await shoal.ls(target, { signal: c.req.raw.signal }))
+    })
+    app.post('/v1/forget', async c => {
+      const { transfer, ...options } = await bodyOf(c, bodies.forget)
+      return c.json(await shoal.forget(transfer, present(options)))
+    })
     app.post('/v1/torrent', async c => c.json(await shoal.torrent((await bodyOf(c, bodies.torrent)).share)))
     app.post('/v1/unshare', async c => c.json(await shoal.unshare((await bodyOf(c, bodies.unshare)).paths)))
     app.post('/v1/share', async c => {

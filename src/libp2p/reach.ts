@@ -19,6 +19,21 @@ export class Reach {
     return peerFromId(this.#host.peerId)
   }
 
+  isConnected(peer: Peer): boolean {
+    try {
+      return this.#host.getConnections(idFromPeer(peer)).length > 0
+    } catch {
+      return false
+    }
+  }
+
+  /** Calls `listener` with every peer that connects, until the function that is returned is called. */
+  onConnect(listener: (peer: Peer) => void): () => void {
+    const onEvent = ({ detail }: CustomEvent<PeerId>): void => listener(peerFromId(detail))
+    this.#host.addEventListener('peer:connect', onEvent)
+    return () => this.#host.removeEventListener('peer:connect', onEvent)
+  }
+
   /** The id to dial. Undefined when it is no peer of the network, or this node. */
   async prepare(peer: Peer): Promise<PeerId | undefined> {
     try {

@@ -3,7 +3,7 @@ import type { Peer } from '../../protocols/core/peer.ts'
 import type { Hit } from '../../protocols/search/index.ts'
 import type { Reach } from '../libp2p/reach.ts'
 import type { Searches } from '../search/searches.ts'
-import type { Announcer, Moved } from './announcer.ts'
+import type { Announcer, Membership, Moved } from './announcer.ts'
 import type { Leads } from './target.ts'
 
 export const finderConfig = {
@@ -26,8 +26,8 @@ export interface FinderInit {
   leads: Leads
   /** What trackers are told at first. */
   moved: Moved
-  /** A peer that is said to have the content; may come again. */
-  onPeer(peer: Peer): void
+  /** A peer that is said to have the content, and the hit that says so if it was a search; may come again. */
+  onPeer(peer: Peer, hit?: Hit): void
   /** Whether a hit for the id is what is looked for; all are when absent. */
   accepts?(hit: Hit): boolean
 }
@@ -44,23 +44,26 @@ export class Finder {
   #timer: ReturnType<typeof setTimeout> | undefined
   #searching: Promise<void> | undefined
   #isEnough = false
+  /** This node's part in the swarm, for as long as whoever looks wants it: it does not end with the looking. */
+  readonly membership: Membership
 
   constructor(parts: FinderParts, init: FinderInit) {
     this.#parts = parts
     this.#init = init
+    this.membership = parts.announcer.join(init.id, {
+      trackers: init.leads.trackers,
+      moved: init.moved,
+      onPeers: peers => {
+        if (this.#abort.signal.aborted) return
+        for (const peer of peers) init.onPeer(peer)
+      }
+    })
   }
 
   start(): void {
-    const { leads, id, moved, onPeer } = this.#init
+    const { leads, onPeer } = this.#init
     for (const holder of leads.holders) onPeer(holder as Peer)
     void this.#learn(leads.addresses)
-    void this.#parts.announcer.join(id, {
-      trackers: leads.trackers,
-      moved,
-      onPeers: peers => {
-        for (const peer of peers) onPeer(peer)
-      }
-    })
     // who named holders has just searched for them
     if (leads.holders.length > 0) this.#later()
     else void this.#search()
@@ -77,14 +80,14 @@ export class Finder {
     this.#isEnough = isEnough
     if (!wasEnough || isEnough) return
     this.#waitMs = finderConfig.searchFirstMs
-    this.#parts.announcer.more(this.#init.id)
+    this.membership.more()
     this.#later()
   }
 
   async #learn(addresses: readonly string[]): Promise<void> {
     for (const address of addresses) {
       const peer = await this.#parts.reach.learn(address)
-      if (peer !== undefined) this.#init.onPeer(peer)
+      if (peer !== undefined && !this.#abort.signal.aborted) this.#init.onPeer(peer)
     }
   }
 
@@ -99,7 +102,7 @@ export class Finder {
           timeoutMs: finderConfig.searchTimeoutMs,
           onHits: (holder, _hops, hits) => {
             for (const hit of hits) {
-              if ((hit.id === id || hit.infohash === id) && accepts(hit)) onPeer(holder)
+              if ((hit.id === id || hit.infohash === id) && accepts(hit)) onPeer(holder, hit)
             }
           }
         },

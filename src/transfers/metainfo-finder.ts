@@ -1,23 +1,26 @@
+import { randomInt } from 'node:crypto'
 import type { Infohash } from '../../protocols/core/ids.ts'
 import type { Peer } from '../../protocols/core/peer.ts'
-import type { MetainfoService } from '../../protocols/metainfo/handler.ts'
-import { type Metainfo, MetainfoError, parseInfo } from '../../protocols/metainfo/index.ts'
+import type { Metainfo } from '../../protocols/metainfo/index.ts'
 import { ShoalError } from '../errors.ts'
-import { sha256 } from '../sha256.ts'
+import type { Reach } from '../libp2p/reach.ts'
 import { Finder, type FinderParts } from './finder.ts'
-import { asMetainfoError, type Leads } from './target.ts'
+import { MetainfoAsker, type MetainfoAskerParts } from './metainfo-asker.ts'
+import type { Leads } from './target.ts'
 
 export const metainfoFinderConfig = {
-  /** Peers that are asked at the same time. */
-  parallel: 4,
-  /** Peers that are asked at all. */
-  maxPeers: 128,
-  timeoutMs: 30_000
+  timeoutMs: 30_000,
+  /** For those who say that an id is a collection, when others say that it is a file. */
+  disputedMs: 10_000
 }
 
-export interface MetainfoFinderParts extends FinderParts {
-  metainfo: MetainfoService
-  onLiar(peer: Peer, reason: string): void
+export interface MetainfoFinderParts extends FinderParts, MetainfoAskerParts {
+  reach: Reach
+}
+
+export interface FoundMetainfo {
+  metainfo: Metainfo
+  holder: Peer
 }
 
 /**
@@ -28,74 +31,76 @@ export interface MetainfoFinderParts extends FinderParts {
  */
 export async function findMetainfo(
   parts: MetainfoFinderParts,
-  what: { infohash: Infohash; leads: Leads; signal: AbortSignal }
-): Promise<{ metainfo: Metainfo; holder: Peer }> {
-  const { infohash, leads } = what
-  what.signal.throwIfAborted()
-  const abort = new AbortController()
-  const timeout = AbortSignal.timeout(metainfoFinderConfig.timeoutMs)
-  const signal = AbortSignal.any([what.signal, abort.signal, timeout])
-  const asked = new Set<Peer>() // BOUNDED by maxPeers
-  const waiting: Peer[] = []
-  let asking = 0
+  { infohash, leads, signal }: { infohash: Infohash; leads: Leads; signal: AbortSignal }
+): Promise<FoundMetainfo> {
+  let asker: MetainfoAsker | undefined
+  let finder: Finder | undefined
+  try {
+    const found = await withAsker(parts, { infohash, signal, timeoutMs: metainfoFinderConfig.timeoutMs }, made => {
+      asker = made
+      finder = new Finder(parts, {
+        id: infohash,
+        leads,
+        // how much is missing is not known yet: anything but nothing
+        moved: { left: 1, uploaded: 0, downloaded: 0 },
+        onPeer: peer => made.offer(peer),
+        accepts: hit => hit.infohash === infohash
+      })
+      finder.start()
+    })
+    if (found !== undefined) return found
+    throw new ShoalError('NOT_FOUND', notFound(infohash, asker?.asked ?? 0))
+  } finally {
+    finder?.stop()
+    finder?.membership.leave()
+  }
+}
 
-  return await new Promise((resolve, reject) => {
-    const finder = new Finder(parts, {
-      id: infohash,
-      leads,
-      // how much is missing is not known yet: anything but nothing
-      moved: { left: 1, uploaded: 0, downloaded: 0 },
-      onPeer(peer) {
-        if (asked.has(peer) || asked.size >= metainfoFinderConfig.maxPeers) return
-        asked.add(peer)
-        waiting.push(peer)
-        next()
-      }
-    })
-    const end = (): void => {
-      finder.stop()
-      parts.announcer.leave(infohash)
-      abort.abort()
-    }
-    const next = (): void => {
-      while (asking < metainfoFinderConfig.parallel) {
-        const peer = waiting.shift()
-        if (peer === undefined || signal.aborted) return
-        asking++
-        void ask(peer).finally(() => {
-          asking--
-          next()
-        })
-      }
-    }
-    const ask = async (peer: Peer): Promise<void> => {
-      try {
-        const id = await parts.reach.prepare(peer)
-        const info = id && (await parts.metainfo.fetch(id, infohash, signal))
-        if (info === undefined) return
-        const metainfo = parseInfo(info, sha256)
-        resolve({ metainfo, holder: peer })
-        end()
-      } catch (error) {
-        if (signal.aborted || (error as Error).name === 'StreamError') return
-        // what leads to the infohash is what its maker wrote: nobody else would send a better one
-        const bad = asMetainfoError(error, 'the metainfo')
-        if (!(bad instanceof ShoalError)) return
-        if (error instanceof MetainfoError && /not what was asked for/.test(error.message)) {
-          parts.onLiar(peer, error.message)
-          return
-        }
-        reject(bad)
-        end()
-      }
-    }
-    signal.addEventListener('abort', () => {
-      if (what.signal.aborted) reject(what.signal.reason)
-      else if (timeout.aborted) reject(new ShoalError('NOT_FOUND', notFound(infohash, asked.size)))
-      end()
-    })
-    finder.start()
+/**
+ * The same from these holders alone, as soon as one of them gives it; undefined when none does.
+ *
+ * @throws the signal's reason
+ */
+export async function askForMetainfo(
+  parts: MetainfoAskerParts,
+  { infohash, holders, signal }: { infohash: Infohash; holders: readonly string[]; signal: AbortSignal }
+): Promise<FoundMetainfo | undefined> {
+  const timeoutMs = metainfoFinderConfig.disputedMs
+  return await withAsker(parts, { infohash, signal, timeoutMs, endsIdle: true }, asker => {
+    for (const holder of holders) asker.offer(holder as Peer)
   })
+}
+
+/** Undefined when the time is over, or nobody is left to ask and none will come. */
+async function withAsker(
+  parts: MetainfoAskerParts,
+  what: { infohash: Infohash; signal: AbortSignal; timeoutMs: number; endsIdle?: boolean },
+  begin: (asker: MetainfoAsker) => void
+): Promise<FoundMetainfo | undefined> {
+  what.signal.throwIfAborted()
+  const over = new AbortController()
+  const timeout = AbortSignal.timeout(what.timeoutMs)
+  const signal = AbortSignal.any([what.signal, over.signal, timeout])
+  try {
+    return await new Promise((resolve, reject) => {
+      signal.addEventListener('abort', () => {
+        if (what.signal.aborted) reject(what.signal.reason)
+        else resolve(undefined)
+      })
+      begin(
+        new MetainfoAsker(parts, {
+          infohash: what.infohash,
+          signal,
+          onFound: (metainfo, holder) => resolve({ metainfo, holder }),
+          onRefused: reject,
+          ...(what.endsIdle === true ? { onIdle: () => resolve(undefined) } : {}),
+          random: below => (below > 1 ? randomInt(below) : 0)
+        })
+      )
+    })
+  } finally {
+    over.abort()
+  }
 }
 
 function notFound(infohash: Infohash, asked: number): string {

@@ -29,11 +29,15 @@ export interface Plan {
 export function planOfFile(file: { id: FileId; name: string | undefined; size: number; leads: Leads }): Plan {
   const { id, size, leads } = file
   if (size > metainfoLimits.maxBytes) throw new ShoalError('BAD_METAINFO', 'the file is larger than any disk')
-  if (Math.ceil(size / pieceLengthFor(size)) > metainfoLimits.maxPieces) {
-    throw new ShoalError('BAD_METAINFO', 'the file has more pieces than a transfer can')
-  }
+  if (!isPossibleSize(size)) throw new ShoalError('BAD_METAINFO', `no transfer can fetch a file of ${size} bytes`)
   const name = usableName(file.name) ?? id
   return { id, name, layout: Layout.single(id, size, name), collection: undefined, metainfo: undefined, leads }
+}
+
+/** Whether a file that has an id can be of so many bytes. */
+export function isPossibleSize(size: number): boolean {
+  const { maxBytes, maxPieces } = metainfoLimits
+  return size > 0 && size <= maxBytes && Math.ceil(size / pieceLengthFor(size)) <= maxPieces
 }
 
 /** @throws ShoalError BAD_METAINFO for names that this node gives to partial files */
@@ -52,7 +56,7 @@ export function planOfCollection(metainfo: Metainfo, leads: Leads): Plan {
 }
 
 /**
- * Indices of the files that the user chose; undefined for all. A folder stands for everything in it, and the
+ * Indices of the files that the user chose; undefined for all, also where all are named. A folder stands for everything in it, and the
  * collection's own name in front does not matter.
  *
  * @throws ShoalError NOT_FOUND that names what is not there
@@ -72,7 +76,7 @@ export function chooseFiles(plan: Plan, wanted: readonly string[] | undefined): 
       throw new ShoalError('NOT_FOUND', `${plan.name} has no "${text}"; \`shoal ls\` shows what it has`)
     }
   }
-  return chosen
+  return chosen.size === paths.length ? undefined : chosen
 }
 
 function usableName(name: string | undefined): string | undefined {

@@ -6,7 +6,7 @@ import { Layout, layoutOf } from '../../protocols/metainfo/index.ts'
 import { SharedContent } from '../library/content/shared-content.ts'
 import type { Storage } from '../library/content/verified-file.ts'
 import type { Library, LocatedFile } from '../library/library.ts'
-import type { Announcer } from './announcer.ts'
+import type { Announcer, Membership } from './announcer.ts'
 
 export const seederConfig = {
   /** A swarm that nobody has been in for so long is closed; it opens again when it is asked for. */
@@ -38,6 +38,8 @@ interface Seeding {
   /** Who asked for it; undefined for one that came from a transfer. */
   openedFor: Peer | undefined
   busyAt: number
+  /** What a transfer announced goes on until its swarm is closed. */
+  membership?: Membership | undefined
 }
 
 /** What a swarm is opened with. */
@@ -51,7 +53,7 @@ export class Seeder {
   readonly #parts: SeederParts
   readonly #swarms = new Map<SwarmId, Seeding>() // BOUNDED by maxSwarms, and finished transfers
   readonly #closing = new Map<SwarmId, Promise<void>>() // BOUNDED by what is read at once
-  readonly #announced = new Set<Infohash>() // BOUNDED by the shares
+  readonly #announced = new Map<Infohash, Membership>() // BOUNDED by the shares
   #timer: ReturnType<typeof setInterval> | undefined
 
   constructor(parts: SeederParts) {
@@ -86,9 +88,9 @@ export class Seeder {
   }
 
   /** A transfer is done: its swarm goes on, for those who are still fetching. `place` is its file, or its folder. */
-  adopt(handle: SwarmHandle, place: string): void {
+  adopt(handle: SwarmHandle, place: string, membership: Membership | undefined): void {
     handle.listen(notice => this.#onNotice(handle.swarm, notice))
-    this.#swarms.set(handle.swarm, { handle, place, openedFor: undefined, busyAt: performance.now() })
+    this.#swarms.set(handle.swarm, { handle, place, membership, openedFor: undefined, busyAt: performance.now() })
   }
 
   /** Closes a swarm, because its content is to be fetched again. It is closed when this resolves. Never throws. */
@@ -102,20 +104,20 @@ export class Seeder {
     const { library, announcer } = this.#parts
     for (const [id, { place }] of this.#swarms) if (!library.placesOf(id).includes(place)) this.#end(id)
     const collections = new Map(library.collections().map(({ infohash, trackers }) => [infohash, trackers]))
-    for (const infohash of this.#announced) {
+    for (const [infohash, membership] of this.#announced) {
       if (collections.has(infohash)) continue
       this.#announced.delete(infohash)
-      announcer.leave(infohash)
+      membership.leave()
     }
     for (const [infohash, trackers] of collections) {
       if (this.#announced.has(infohash)) continue
-      this.#announced.add(infohash)
-      void announcer.join(infohash, {
+      const membership = announcer.join(infohash, {
         trackers: [[this.#parts.ownTracker], ...trackers],
         moved: { left: 0, uploaded: 0, downloaded: 0 },
         // a seed waits for others to come
         onPeers: () => {}
       })
+      this.#announced.set(infohash, membership)
     }
   }
 
@@ -185,7 +187,7 @@ export class Seeder {
     const seeding = this.#swarms.get(id)
     if (seeding === undefined) return
     this.#swarms.delete(id)
-    if (!this.#announced.has(id as Infohash)) this.#parts.announcer.leave(id)
+    seeding.membership?.leave()
     // what a close can fail at is told elsewhere, or harms nobody: the content is read anew when it is wanted
     const closed = seeding.handle.close().catch(() => {})
     this.#closing.set(

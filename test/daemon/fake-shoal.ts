@@ -1,7 +1,10 @@
 import type {
+  ForgetOptions,
+  Forgotten,
   GetEvent,
   GetOptions,
   Listing,
+  LsOptions,
   PeerStatus,
   SearchEvent,
   SearchOptions,
@@ -34,7 +37,7 @@ export const STATUS: Status = {
   discovery: [{ name: 'eth0', working: true }],
   peers: { connected: 3, known: 12, neighbours: 2 },
   shared: { files: 3, bytes: 3_500_000, hashing: 0 },
-  transfers: { active: 1, paused: 0 },
+  transfers: { active: 1, paused: 0, failed: 0 },
   rates: { down: 1_000_000, up: 0 },
   totals: { down: 5_000_000, up: 20 },
   problems: []
@@ -142,9 +145,19 @@ export class FakeShoal implements Shoal {
     return this.transferList
   }
 
-  async ls(target: string): Promise<Listing> {
+  async ls(target: string, { signal }: LsOptions = {}): Promise<Listing> {
     this.#ask('ls', target)
+    if (this.endless) {
+      await new Promise(resolve => signal?.addEventListener('abort', resolve, { once: true }))
+      this.stopped++
+    }
     return this.listing
+  }
+
+  async forget(transfer: string, options: ForgetOptions = {}): Promise<Forgotten> {
+    this.#ask('forget', transfer, options)
+    const [deleted, kept] = options.delete === true ? [['/out/a.part'], []] : [[], ['/out/a.part']]
+    return { id: ID, name: transfer, deleted, kept }
   }
 
   async torrent(share: string): Promise<TorrentFile> {

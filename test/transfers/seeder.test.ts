@@ -127,7 +127,7 @@ for (const code of ['CONTENT_GONE', 'CONTENT_CHANGED', 'IO_FAILED'] as const) {
     ask(1, peer(1))
     ask(2, peer(1))
     const adopted = swarm(2)
-    seeder.adopt(adopted as unknown as SwarmHandle, `/old/${idOf(2)}`)
+    seeder.adopt(adopted as unknown as SwarmHandle, `/old/${idOf(2)}`, undefined)
     for (const i of [1, 2]) {
       swarm(i).onEvent({ type: 'failed', during: 'reading', error: new ContentError(code, 'no') })
       assert.equal(open.has(idOf(i)), code === 'IO_FAILED', 'another disk error may pass')

@@ -7,10 +7,10 @@ import { checkTarget } from '../targets.ts'
 import { bytesText, countText } from '../units.ts'
 
 export async function ls(context: Context, target: string): Promise<void> {
-  const { out } = context
+  const { out, io } = context
   checkTarget(target)
   await withPeer(context, 'network', async shoal => {
-    const listing = await interruptible(context, shoal.ls(absoluteTarget(target)))
+    const listing = await interruptible(context, shoal.ls(absoluteTarget(target), { signal: io.interrupted }))
     out.record('listing', listing)
     const { name, size, infohash, magnet, files } = listing
     out.say(`${out.paint('bold', shown(name))}: ${countText(files.length, 'file')}, ${bytesText(size)}`)

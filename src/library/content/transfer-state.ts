@@ -3,7 +3,9 @@ import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 /**
  * Transfers that are not finished. `layer` is a file's piece layer, kept as soon as it is known whole. `blocks` says
  * which blocks were on the disk when the transfer was closed in good order, and `stamp` what the partial file looked
- * like then; without both, what is there is found by hashing it.
+ * like then; without both, what is there is found by hashing it. `transfer_proofs` says whether something was verified
+ * and stored: a file's size, which its id does not tell, is proven from then on. `transfer_problems` is why the last run
+ * failed.
  */
 export const transferSchema = `
 CREATE TABLE IF NOT EXISTS transfers (
@@ -24,6 +26,16 @@ CREATE TABLE IF NOT EXISTS transfer_files (
   stamp TEXT,
   PRIMARY KEY (transfer, file)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS transfer_proofs (
+  transfer TEXT PRIMARY KEY REFERENCES transfers (id) ON DELETE CASCADE,
+  proven INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS transfer_problems (
+  transfer TEXT PRIMARY KEY REFERENCES transfers (id) ON DELETE CASCADE,
+  code TEXT NOT NULL,
+  message TEXT NOT NULL,
+  next TEXT NOT NULL
+) WITHOUT ROWID;
 `
 
 export interface StoredTransfer {
@@ -36,6 +48,22 @@ export interface StoredTransfer {
   /** The info dictionary of a collection. */
   info: Uint8Array | undefined
   sources: { holders: string[]; addresses: string[]; trackers: string[][] }
+}
+
+/** A transfer that is not finished, as the next run finds it. */
+export interface BegunTransfer extends StoredTransfer {
+  /** How much was there when it was last closed. */
+  bytesDone: number
+  /** Something of it was verified and stored. */
+  isProven: boolean
+  /** Why the last run failed. */
+  problem: Problem | undefined
+}
+
+export interface Problem {
+  code: string
+  message: string
+  next: string
 }
 
 export interface StoredFile {
@@ -51,24 +79,49 @@ export class TransferState {
     this.#database = database
   }
 
+  /** A run begins. What is known of files of another size is forgotten. */
   put(transfer: StoredTransfer): void {
     const { id, name, folder, size, info = null, sources } = transfer
-    this.#database
-      .prepare(
-        `INSERT INTO transfers (id, name, folder, size, info, sources, created_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
-         SET name = excluded.name, folder = excluded.folder, info = excluded.info, sources = excluded.sources`
-      )
-      .run(id, name, folder, size, info, JSON.stringify(sources), Date.now())
+    this.#transaction(() => {
+      this.#database
+        .prepare(
+          'DELETE FROM transfer_files WHERE transfer = ? AND NOT EXISTS (SELECT 1 FROM transfers WHERE id = ? AND size = ?)'
+        )
+        .run(id, id, size)
+      this.#database
+        .prepare(
+          `INSERT INTO transfers (id, name, folder, size, info, sources, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+           ON CONFLICT (id) DO UPDATE SET name = excluded.name, folder = excluded.folder, size = excluded.size,
+             bytes_done = iif(size = excluded.size, bytes_done, 0), info = excluded.info, sources = excluded.sources`
+        )
+        .run(id, name, folder, size, info, JSON.stringify(sources), Date.now())
+      // what an earlier version, which kept no proofs, has closed with bytes in it is believed
+      this.#database
+        .prepare('INSERT OR IGNORE INTO transfer_proofs SELECT id, bytes_done > 0 FROM transfers WHERE id = ?')
+        .run(id)
+      this.#database.prepare('DELETE FROM transfer_problems WHERE transfer = ?').run(id)
+    })
   }
 
-  all(): (StoredTransfer & { bytesDone: number })[] {
-    const rows = this.#database.prepare('SELECT * FROM transfers ORDER BY created_at').all()
-    return rows.map(row => ({ ...transferOf(row), bytesDone: row.bytes_done as number }))
+  all(): BegunTransfer[] {
+    return this.#database.prepare(`${SELECT} ORDER BY created_at`).all().map(transferOf)
   }
 
-  get(id: string): StoredTransfer | undefined {
-    const row = this.#database.prepare('SELECT * FROM transfers WHERE id = ?').get(id)
+  get(id: string): BegunTransfer | undefined {
+    const row = this.#database.prepare(`${SELECT} WHERE id = ?`).get(id)
     return row === undefined ? undefined : transferOf(row)
+  }
+
+  /** Something of it was verified and stored. */
+  setProven(id: string): void {
+    this.#database.prepare('UPDATE transfer_proofs SET proven = 1 WHERE transfer = ?').run(id)
+  }
+
+  /** It failed, for now. */
+  setProblem(id: string, { code, message, next }: Problem): void {
+    this.#database
+      .prepare('INSERT OR REPLACE INTO transfer_problems SELECT id, ?, ?, ? FROM transfers WHERE id = ?')
+      .run(code, message, next, id)
   }
 
   /** How much was there when the transfer was last closed, for people. */
@@ -109,29 +162,45 @@ export class TransferState {
       `INSERT INTO transfer_files (transfer, file, blocks, stamp) VALUES (?, ?, ?, ?)
        ON CONFLICT (transfer, file) DO UPDATE SET blocks = excluded.blocks, stamp = excluded.stamp`
     )
-    this.#database.exec('BEGIN')
-    try {
+    this.#transaction(() => {
       for (const { file, blocks, stamp } of files) put.run(id, file, blocks, stamp)
-      this.#database.exec('COMMIT')
-    } catch (error) {
-      this.#database.exec('ROLLBACK')
-      throw error
-    }
+    })
   }
 
   /** Before the first write of a run: what was said of blocks is no longer the whole truth. */
   forgetBlocks(id: string): void {
     this.#database.prepare('UPDATE transfer_files SET blocks = NULL, stamp = NULL WHERE transfer = ?').run(id)
   }
+
+  #transaction(work: () => void): void {
+    this.#database.exec('BEGIN')
+    try {
+      work()
+      this.#database.exec('COMMIT')
+    } catch (error) {
+      this.#database.exec('ROLLBACK')
+      throw error
+    }
+  }
 }
 
-function transferOf(row: Record<string, SQLInputValue>): StoredTransfer {
+const SELECT = `
+SELECT transfers.*, coalesce(proven, bytes_done > 0) AS is_proven, code, message, next
+FROM transfers
+LEFT JOIN transfer_proofs ON transfer_proofs.transfer = id
+LEFT JOIN transfer_problems ON transfer_problems.transfer = id`
+
+function transferOf(row: Record<string, SQLInputValue>): BegunTransfer {
+  const { code, message, next } = row as { code: string | null; message: string; next: string }
   return {
     id: row.id as string,
     name: row.name as string,
     folder: row.folder as string,
     size: row.size as number,
     info: (row.info ?? undefined) as Uint8Array | undefined,
-    sources: JSON.parse(row.sources as string) as StoredTransfer['sources']
+    sources: JSON.parse(row.sources as string) as StoredTransfer['sources'],
+    bytesDone: row.bytes_done as number,
+    isProven: row.is_proven === 1,
+    problem: code === null ? undefined : { code, message, next }
   }
 }

@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import type { Libp2p } from '@libp2p/interface'
+import type { Libp2p, Stream } from '@libp2p/interface'
 import type { Infohash } from '../../../protocols/core/ids.ts'
 import { idFromBytes } from '../../../protocols/core/ids.ts'
-import { METAINFO_PROTOCOL, type MetainfoService, metainfoService } from '../../../protocols/metainfo/handler.ts'
+import {
+  METAINFO_PROTOCOL,
+  type MetainfoService,
+  metainfoHandlerLimits,
+  metainfoService
+} from '../../../protocols/metainfo/handler.ts'
+import { eventually } from '../../../src/testkit/wait.ts'
 import { startTestHost } from '../../libp2p/hosts.ts'
 import { sha256 } from './naive-tree.ts'
 
@@ -55,4 +61,53 @@ test('a question that is no infohash gets no answer', async () => {
   stream.send(Uint8Array.of(0, 0, 0, 1, 7))
   await closed
   await stream.close()
+})
+
+test('whoever asks and does not read holds no copy of the dictionary, and no more than its share of the answers', async () => {
+  const info = new Uint8Array(3_000_000).fill(7)
+  const infohash = idFromBytes<Infohash>(sha256(info))
+  let copies = 0
+  const lookup = (asked: Infohash): Uint8Array | undefined => {
+    copies++
+    return asked === infohash ? info.slice() : undefined
+  }
+  const server = await startTestHost({ metainfo: metainfoService({ lookup, sha256 }) })
+  hosts.push(server)
+  const { maxServingPerPeer } = metainfoHandlerLimits
+  const question = Buffer.concat([Buffer.from([0, 0, 0, 32]), sha256(info)])
+  const answered = new Set<Stream>()
+  for (let i = 1; i <= 5; i++) {
+    const host = await start([])
+    // a connection more does not give a peer more answers
+    const connections = [
+      await host.dial(server.getMultiaddrs()),
+      await host.dial(server.getMultiaddrs(), { force: true })
+    ]
+    const streams: Stream[] = []
+    for (const connection of connections) {
+      for (let k = 0; k < maxServingPerPeer; k++) {
+        const stream = await connection.newStream(METAINFO_PROTOCOL)
+        streams.push(stream)
+        stream.addEventListener('message', () => {
+          answered.add(stream)
+          stream.pause()
+        })
+        if (stream.status === 'open') stream.send(question)
+      }
+    }
+    await eventually('its share is answered, the rest is refused', () => {
+      const refused = streams.filter(({ status }) => status !== 'open').length
+      return answered.size === i * maxServingPerPeer && refused === maxServingPerPeer
+    })
+  }
+  assert.equal(copies, 1)
+  const reader = await start([])
+  await reader.dial(server.getMultiaddrs())
+  assert.deepEqual(await reader.services.metainfo.fetch(server.peerId, infohash), info, 'others are served')
+  assert.equal(copies, 1)
+  for (const stream of answered) stream.abort(new Error('over'))
+  await eventually('it is let go of', async () => {
+    await reader.services.metainfo.fetch(server.peerId, infohash)
+    return copies > 1
+  })
 })
