@@ -7,7 +7,6 @@ import type { BegunTransfer } from '../library/content/transfer-state.ts'
 
 /** A transfer that is not running, as it was left. */
 export function statusOfBegun({ id, name, folder, size, bytesDone, problem }: BegunTransfer): TransferStatus {
-  const goOn = `\`shoal get ${id}\` goes on, \`shoal forget ${id}\` drops it.`
   return {
     id,
     name,
@@ -18,8 +17,14 @@ export function statusOfBegun({ id, name, folder, size, bytesDone, problem }: Be
     rate: 0,
     sources: [],
     ...(problem === undefined ? {} : { reason: problem.message }),
-    next: problem === undefined ? goOn : `${problem.next} ${goOn}`
+    next: adviceOn(id, problem)
   }
+}
+
+/** What can be done about a transfer that does not run. */
+export function adviceOn(id: string, problem: { next: string } | undefined): string {
+  const goOn = `\`shoal get ${id}\` goes on, \`shoal forget ${id}\` drops it.`
+  return problem === undefined ? goOn : `${problem.next} ${goOn}`
 }
 
 /** Everyone who sent something, most first: those who left and those who are there. */

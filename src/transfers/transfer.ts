@@ -14,7 +14,7 @@ import { Holders } from './holders.ts'
 import { type Plan, planOfFile } from './plan.ts'
 import { Readers } from './readers.ts'
 import type { SizeClaim } from './sizes.ts'
-import { asTransferError, sourcesOf, stallOf } from './transfer-status.ts'
+import { adviceOn, asTransferError, sourcesOf, stallOf } from './transfer-status.ts'
 
 export const transferConfig = {
   /** How often sources are looked after. */
@@ -161,7 +161,8 @@ export class Transfer {
       rate,
       ...(rate > 0 && bytesDone < size ? { etaMs: Math.round(((size - bytesDone) / rate) * 1000) } : {}),
       sources: sourcesOf(stats),
-      ...(reason === undefined ? {} : { reason })
+      ...(reason === undefined ? {} : { reason }),
+      ...(this.#state === 'paused' || this.#state === 'failed' ? { next: adviceOn(id, this.#error) } : {})
     }
   }
 
