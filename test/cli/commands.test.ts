@@ -351,6 +351,39 @@ test('status: all about the peer, and each problem with what to do', async () =>
   ])
 })
 
+test('status: why a transfer failed, and what can be done', async () => {
+  fake.current = { ...STATUS, transfers: { active: 0, paused: 1, failed: 1 } }
+  fake.transferList = [
+    transfer({ state: 'failed', rate: 0, reason: '/out/a.mkv is there already', next: 'Move it away.' }),
+    transfer({ name: 'b.mkv', state: 'paused', rate: 0, next: 'Go on.' })
+  ]
+  const { out } = await shoal(['status', '--home', home])
+  assert.match(out, /^transfers +0 active, 1 paused, 1 failed$/m)
+  assert.match(out, /^ {2}a\.mkv .*failed {2}\/out\/a\.mkv is there already\n {4}Move it away\.$/m)
+  assert.match(out, /^ {2}b\.mkv .*paused\n {4}Go on\.$/m)
+})
+
+test('forget: what is kept is named, what is deleted is counted, and one that is not there keeps no other', async () => {
+  const kept = await shoal(['forget', 'a.mkv', '--home', home])
+  assert.equal(kept.code, 0)
+  assert.match(kept.out, /^a\.mkv is forgotten\n.*--delete.*:\n {2}\/out\/a\.part\n$/)
+  const deleted = await shoal(['forget', 'a.mkv', '--delete', '--home', home])
+  assert.equal(deleted.out, 'a.mkv is forgotten, and 1 unfinished file deleted\n')
+  assert.deepEqual(fake.asked, [
+    ['forget', 'a.mkv', {}],
+    ['forget', 'a.mkv', { delete: true }]
+  ])
+  const { forget } = fake
+  fake.forget = async (named, options) => {
+    if (named === 'gone') throw new ShoalError('NOT_FOUND', 'there is no transfer gone')
+    return await forget.call(fake, named, options)
+  }
+  const some = await shoal(['forget', 'gone', 'b.mkv', '--home', home])
+  assert.equal(some.code, 3)
+  assert.match(some.err, /there is no transfer gone/)
+  assert.match(some.out, /^b\.mkv is forgotten/)
+})
+
 test('group new: a key that only its owner can read, never one over another, never printed', async () => {
   const file = join(folder, `group${homes}.key`)
   const ran = await shoal(['group', 'new', file])

@@ -54,6 +54,10 @@ test('every command prints records for programs, and nothing else', async () => 
     [['shares'], ['share']],
     [['torrent', 'x', join(folder, 'json.torrent')], ['torrent']],
     [['unshare', 'x'], ['unshared']],
+    [
+      ['forget', 'x', 'y'],
+      ['forgotten', 'forgotten']
+    ],
     [['peers'], ['peer']],
     [['status'], ['status', 'transfer']],
     [['group', 'new', join(folder, `json${homes}.key`)], ['group-key']],
@@ -157,7 +161,7 @@ test('no text from outside reaches a terminal as it is', async () => {
   ])
   fake.shareList = poisoned(fake.shareList)
   fake.listing = poisoned(fake.listing)
-  fake.transferList = poisoned([transfer({ state: 'stalled', reason: 'r' })])
+  fake.transferList = poisoned([transfer({ state: 'failed', reason: 'r', next: 'n' })])
   fake.shareEvents = poisoned([
     { type: 'problem', path: 'p', code: 'c', message: 'm' },
     { type: 'scanned', path: 'p', files: 1, bytes: 1, skipped: 0 },
@@ -178,6 +182,7 @@ test('no text from outside reaches a terminal as it is', async () => {
     ['shares', '--files', '--magnets'],
     ['torrent', `x${EVIL}`, join(folder, `evil${EVIL}.torrent`)],
     ['unshare', `x${EVIL}`],
+    ['forget', `x${EVIL}`],
     ['peers'],
     ['status'],
     ['get', EVIL],

@@ -53,6 +53,7 @@ test('every method of a peer comes through the socket as it is', async () => {
   assert.deepEqual(await shoal.shares(), [SHARE])
   assert.deepEqual(await shoal.transfers(), [transfer()])
   assert.deepEqual(await shoal.ls('3'), fake.listing)
+  assert.deepEqual((await shoal.forget('films', { delete: true })).deleted, ['/out/a.part'])
   assert.equal((await shoal.torrent('films')).infohash, ID)
   assert.deepEqual(await shoal.unshare(['/data/films']), ['/data/films'])
   assert.deepEqual(await Array.fromAsync(shoal.share(['/data/films'], { hidden: true })), fake.shareEvents)
@@ -64,6 +65,7 @@ test('every method of a peer comes through the socket as it is', async () => {
     ['shares'],
     ['transfers'],
     ['ls', '3'],
+    ['forget', 'films', { delete: true }],
     ['torrent', 'films'],
     ['unshare', ['/data/films']],
     ['share', ['/data/films'], { hidden: true }],
@@ -145,6 +147,13 @@ test('leaving a stream ends the work in the peer, and so does its signal, also w
   await left.return?.()
   assert.equal((await pending).done, true)
   await eventually('sharing is stopped', () => fake.stopped === 3)
+
+  const gone = new AbortController()
+  const looking = shoal.ls('1', { signal: gone.signal })
+  await eventually('it is looked into', () => fake.asked.at(-1)?.[0] === 'ls')
+  gone.abort()
+  await assert.rejects(looking, { code: 'INTERRUPTED' })
+  await eventually('nobody looks any more', () => fake.stopped === 4)
 })
 
 test('a client that dies ends the work, also one that is a generator and waits', async () => {
@@ -261,7 +270,9 @@ const BAD: [what: string, route: string, body: string, says: RegExp][] = [
   ['a relative place', '/v1/get', '{"target":"1","out":"."}', /out: must be an absolute path/],
   ['no paths', '/v1/share', '{"paths":[]}', /paths: /],
   ['too many paths', '/v1/unshare', JSON.stringify({ paths: Array(1_001).fill('/x') }), /paths: /],
-  ['no target', '/v1/ls', '{"target":""}', /target: /]
+  ['no target', '/v1/ls', '{"target":""}', /target: /],
+  ['no transfer', '/v1/forget', '{"delete":true}', /transfer: /],
+  ['a wish that is none', '/v1/forget', '{"transfer":"x","delete":"yes"}', /delete: /]
 ]
 
 test('a bad request is refused with what is wrong, and reaches nobody', async () => {
