@@ -191,11 +191,14 @@ export type SearchEvent =
     }
 
 export interface GetOptions {
-  /** Folder to put it into. Without it, a transfer that was begun goes on where it is, and a new one goes into `cwd`. */
+  /**
+   * Folder to put it into. Without it, a transfer that was begun goes on where it is, and a new one goes into `cwd`. One
+   * that runs into another folder is refused with ALREADY_RUNNING, one that has a part in another folder with EXISTS.
+   */
   out?: string
   /** The caller's working directory; default: the node's own. */
   cwd?: string
-  /** Only these files of a collection, by path. */
+  /** Only these files of a collection, by path. A transfer that fetches others already fetches these too. */
   files?: string[]
   signal?: AbortSignal
 }

@@ -244,7 +244,7 @@ test('who leaves at the moment in which it is done leaves a seed that gives', as
     const path = join(fresh(), 'one.bin')
     await writeRandomFile(path, MIB, 9)
     const [leech, seed] = [await start(), await start()]
-    const { magnet } = await share(seed, path)
+    const { magnet, infohash } = await share(seed, path)
     const events = leech.get(magnet, { out: fresh() })[Symbol.asyncIterator]()
     void events.next()
     await isAdding.promise
@@ -255,6 +255,6 @@ test('who leaves at the moment in which it is done leaves a seed that gives', as
     const other = await start()
     await connect(other, leech)
     await seed.close()
-    await get(other, (await leech.shares())[0]?.entries?.[0]?.id as string, { out: fresh() })
+    await get(other, infohash, { out: fresh() })
   })
 })
