@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { after, type TestContext, test } from 'node:test'
 import type { Stream } from '@libp2p/interface'
 import type { FileId, Infohash } from '../../protocols/core/ids.ts'
+import { ContentError } from '../../protocols/exchange/content.ts'
 import { METAINFO_PROTOCOL } from '../../protocols/metainfo/handler.ts'
 import type { TrackerService } from '../../protocols/tracker/handler.ts'
 import type { TrackerCommand } from '../../protocols/tracker/index.ts'
 import type { GetEvent } from '../../src/api.ts'
+import { SharedContent } from '../../src/library/content/shared-content.ts'
 import { Library } from '../../src/library/library.ts'
 import type { ShoalNode } from '../../src/node.ts'
 import { sha256OfFile, writeRandomFile } from '../../src/testkit/files.ts'
@@ -23,6 +25,18 @@ after(() => {
   metainfoAskerConfig.silentMs = silentMs
   sourceConfig.retryFirstMs = retryFirstMs
 })
+
+const releases: (() => void)[] = []
+
+/** What is held when a test fails must not keep its nodes from closing. */
+const run: typeof withNodes = work =>
+  withNodes(async (...parts) => {
+    try {
+      await work(...parts)
+    } finally {
+      for (const release of releases.splice(0)) release()
+    }
+  })
 
 /** Reads a `get` until something of it is here; then the reader is still there. */
 async function begun(node: ShoalNode, target: string, options: { out: string; files?: string[] }) {
@@ -40,6 +54,39 @@ async function rest(events: AsyncIterator<GetEvent>): Promise<GetEvent | undefin
   return last
 }
 
+/**
+ * From now on seeds give so many pieces and no more, until `release`; `cut` fails what waits and what comes. A transfer that
+ * is to be met while it runs does not depend on how fast the machine is.
+ */
+function holdSeeds(t: TestContext, pieces = 4): { release(): void; cut(): void } {
+  const { read } = SharedContent.prototype
+  const held = Promise.withResolvers<void>()
+  let left = pieces
+  let isCut = false
+  const mocked = t.mock.method(
+    SharedContent.prototype,
+    'read',
+    async function (this: SharedContent, ...args: Parameters<typeof read>) {
+      if (left-- <= 0) await held.promise
+      if (isCut) throw new ContentError('CONTENT_GONE', 'the seed is cut off')
+      return await read.apply(this, args)
+    }
+  )
+  const release = (): void => {
+    mocked.mock.restore()
+    isCut = false
+    held.resolve()
+  }
+  releases.push(release)
+  return {
+    release,
+    cut() {
+      isCut = true
+      held.resolve()
+    }
+  }
+}
+
 /** What the tracker protocol of a node is told from now on. */
 function commandsOf(node: ShoalNode): TrackerCommand['type'][] {
   const { tracker } = node.host!.services as unknown as { tracker: TrackerService }
@@ -53,7 +100,7 @@ function commandsOf(node: ShoalNode): TrackerCommand['type'][] {
 }
 
 test('holders that take a question and never answer do not keep a collection from anybody', () =>
-  withNodes(async (start, startLiar) => {
+  run(async (start, startLiar) => {
     metainfoAskerConfig.silentMs = 100
     const path = fresh()
     await writeRandomFile(join(path, 'a.bin'), 5_000, 1)
@@ -78,19 +125,22 @@ test('holders that take a question and never answer do not keep a collection fro
     )
   }))
 
-test('a holder that comes back is asked at once, however often it failed', () =>
-  withNodes(async start => {
+test('a holder that comes back is asked at once, however often it failed', async t =>
+  run(async start => {
     sourceConfig.retryFirstMs = 10 * 60_000
     const path = fresh()
-    await writeRandomFile(path, 96 * MIB, 2)
+    await writeRandomFile(path, 24 * MIB, 2)
     const home = fresh()
     let seed = await start({ home })
     const id = await fileOf(seed, path)
     const leech = await start()
     await connect(leech, seed)
+    const seeds = holdSeeds(t)
     const events = await begun(leech, id, { out: fresh() })
+    seeds.cut()
     await seed.close()
     await eventually('it is gone', async () => (await leech.transfers())[0]?.state === 'stalled')
+    seeds.release()
     seed = await start({ home })
     await connect(seed, leech)
     const done = await rest(events)
@@ -99,15 +149,16 @@ test('a holder that comes back is asked at once, however often it failed', () =>
     assert.equal(await sha256OfFile((done as GetEvent & { type: 'done' }).transfer.path), await sha256OfFile(path))
   }))
 
-test('a second get with another folder is refused, one with other files joins and gets them', () =>
-  withNodes(async start => {
+test('a second get with another folder is refused, one with other files joins and gets them', async t =>
+  run(async start => {
     const path = join(fresh(), 'Album')
-    await writeRandomFile(join(path, 'a.bin'), 96 * MIB, 3)
+    await writeRandomFile(join(path, 'a.bin'), 24 * MIB, 3)
     await writeRandomFile(join(path, 'b.bin'), 3 * MIB, 4)
     await writeRandomFile(join(path, 'c.bin'), MIB, 5)
     const [leech, seed] = [await start(), await start()]
     const { magnet } = await share(seed, path)
     const [out, other] = [fresh(), fresh()]
+    const seeds = holdSeeds(t)
     const first = await begun(leech, magnet, { out, files: ['a.bin'] })
     await assert.rejects(get(leech, magnet, { out: other, files: ['b.bin'] }), (error: Error & { code: string }) => {
       assert.equal(error.code, 'ALREADY_RUNNING')
@@ -115,7 +166,9 @@ test('a second get with another folder is refused, one with other files joins an
       return true
     })
     await assert.rejects(get(leech, magnet, { out, files: ['nope'] }), { code: 'NOT_FOUND' })
-    const second = await get(leech, magnet, { out, files: ['b.bin'] })
+    const second = get(leech, magnet, { out, files: ['b.bin'] })
+    await eventually('both are fetched', async () => (await leech.transfers())[0]?.size === 27 * MIB)
+    seeds.release()
     const done = await rest(first)
     assert.equal(done?.type, 'done')
     assert.equal(existsSync(other), false)
@@ -123,11 +176,11 @@ test('a second get with another folder is refused, one with other files joins an
     for (const name of ['a.bin', 'b.bin']) {
       assert.equal(await sha256OfFile(join(out, 'Album', name)), await sha256OfFile(join(path, name)), name)
     }
-    assert.equal(second.bytesFetched, 99 * MIB, 'what was here before the second asked is not fetched again')
+    assert.equal((await second).bytesFetched, 27 * MIB, 'what was here before the second asked is not fetched again')
   }))
 
 test('a get that failed before anything was stored says why, keeps no folder, and can be forgotten', () =>
-  withNodes(async start => {
+  run(async start => {
     const path = join(fresh(), 'film.mkv')
     await writeRandomFile(path, MIB, 6)
     const seed = await start()
@@ -161,15 +214,16 @@ test('a get that failed before anything was stored says why, keeps no folder, an
     await assert.rejects(third.forget('film.mkv'), { code: 'NOT_FOUND' })
   }))
 
-test('a transfer is forgotten with its unfinished files or without, while it runs, paused, and offline', () =>
-  withNodes(async start => {
+test('a transfer is forgotten with its unfinished files or without, while it runs, paused, and offline', async t =>
+  run(async start => {
     const path = join(fresh(), 'film.mkv')
-    await writeRandomFile(path, 96 * MIB, 7)
+    await writeRandomFile(path, 24 * MIB, 7)
     const seed = await start()
     const { magnet } = await share(seed, path)
     const home = fresh()
     let leech = await start({ home })
     const [out, other] = [fresh(), fresh()]
+    let seeds = holdSeeds(t)
     const running = await begun(leech, magnet, { out })
     const rejected = assert.rejects(rest(running), { code: 'INTERRUPTED' })
     const { id, kept, deleted } = await leech.forget('film.mkv')
@@ -181,6 +235,8 @@ test('a transfer is forgotten with its unfinished files or without, while it run
     )
     assert.deepEqual(await leech.transfers(), [])
 
+    seeds.release()
+    seeds = holdSeeds(t)
     const again = await begun(leech, magnet, { out: other })
     await again.return?.()
     await eventually('it is paused', async () => (await leech.transfers())[0]?.state === 'paused')
@@ -193,18 +249,20 @@ test('a transfer is forgotten with its unfinished files or without, while it run
     assert.equal(gone.deleted.length, 1)
     assert.deepEqual(readdirSync(other), [])
     await leech.close()
+    seeds.release()
     rmSync(out, { recursive: true })
     leech = await start({ home })
     await get(leech, magnet, { out })
     assert.equal(await sha256OfFile(join(out, 'film.mkv')), await sha256OfFile(path))
   }))
 
-test('looking into what is being fetched leaves its trackers alone, and ends with its signal', () =>
-  withNodes(async start => {
+test('looking into what is being fetched leaves its trackers alone, and ends with its signal', async t =>
+  run(async start => {
     const path = join(fresh(), 'Album')
-    await writeRandomFile(join(path, 'a.bin'), 96 * MIB, 8)
+    await writeRandomFile(join(path, 'a.bin'), 24 * MIB, 8)
     const [leech, seed] = [await start(), await start()]
     const { magnet, infohash } = await share(seed, path)
+    const seeds = holdSeeds(t)
     const running = await begun(leech, magnet, { out: fresh() })
     await eventually('the tracker knows it', () => {
       const { tracker } = seed.host!.services as unknown as { tracker: TrackerService }
@@ -215,6 +273,7 @@ test('looking into what is being fetched leaves its trackers alone, and ends wit
     assert.equal(told.includes('leave'), false)
     await running.return?.()
     await eventually('it has left', () => told.includes('leave'))
+    seeds.release()
 
     const alone = await start()
     const stop = new AbortController()
@@ -240,7 +299,7 @@ test('who leaves at the moment in which it is done leaves a seed that gives', as
       await addFinished.apply(this, args)
     }
   )
-  await withNodes(async start => {
+  await run(async start => {
     const path = join(fresh(), 'one.bin')
     await writeRandomFile(path, MIB, 9)
     const [leech, seed] = [await start(), await start()]
