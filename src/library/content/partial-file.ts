@@ -92,11 +92,6 @@ export class PartialFile {
       return
     }
     const partial = await files.lstat(this.partial)
-    if (partial?.isFile() === true && partial.size > this.file.length) {
-      // of a time when the file was believed to be longer; it would never get its name
-      await files.unlink(this.partial)
-      return
-    }
     if (partial === undefined || this.tree.pieceLayer() === undefined) return
     if (!partial.isFile()) throw new ShoalError('EXISTS', `${this.partial} is there already, and it is no file`)
     if (stored?.blocks !== undefined && stored.stamp === stampOf(partial)) {
