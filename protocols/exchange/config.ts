@@ -7,10 +7,10 @@ export const exchangeLimits = {
   maxRequestBytes: MIB,
   /** Longest request of a peer that does not say otherwise (BEP 3: 2^14, longer ones end the connection). */
   plainRequestBytes: 16 * KIB,
-  /** Largest message: a piece with its 9 bytes before the data. A bitfield of 2^21 pieces has a quarter of that. */
+  /** Largest message: a piece with its 9 bytes before the data. A bitfield has a sixteenth of that. */
   maxFrameBytes: MIB + 9,
-  /** Pieces of a swarm, as in libtorrent's `max_piece_count`. */
-  maxPieces: 2_097_152,
+  /** Pieces of a swarm: see `metainfoLimits.maxPieces`. */
+  maxPieces: 524_288,
   /** Extended handshake, bencoded. Foreign clients write a few hundred bytes. */
   maxExtendedBytes: 4 * KIB,
   maxExtendedDepth: 4,

@@ -7,7 +7,13 @@ import type { HashRange, Layout } from '../metainfo/index.ts'
 export interface Content {
   readonly layout: Layout
 
-  /** Whether the block was stored and verified when the content was opened, or has been since. Indices of the layout. */
+  /**
+   * How many blocks of the piece were stored and verified when the content was opened, or have been since. Asked of every
+   * piece when a swarm opens, so that blocks are looked at only where some are here and some are not.
+   */
+  storedBlocks(piece: number): number
+
+  /** Whether the block is one of those. Indices of the layout. */
   hasBlock(piece: number, block: number): boolean
 
   /**
@@ -26,7 +32,10 @@ export interface Content {
    */
   hashes(fileIndex: number, range: HashRange): Promise<Uint8Array | undefined>
 
-  /** What must be asked for before blocks of this piece can be verified one by one; undefined when nothing is missing. */
+  /**
+   * What must be asked for before blocks of this piece can be verified one by one; undefined when nothing is missing.
+   * A file's piece layer is known or missing in whole ranges of MAX_RANGE_HASHES.
+   */
   missingHashes(piece: number): HashRange | undefined
 
   /** Adds hashes that a peer sent for `range`. 'bad': they do not lead to the root, nothing was kept. */

@@ -8,14 +8,12 @@ import type { Chunk } from './messages.ts'
 import type { Outbox } from './outbox.ts'
 import type { Request } from './peer-requests.ts'
 import type { PeerState } from './peer-state.ts'
-import { type BlockRun, type Candidate, PiecePicker } from './piece-picker.ts'
+import { type BlockRun, type Candidate, PiecePicker, type Stored } from './piece-picker.ts'
 
-export interface DownloadsInit {
+export interface DownloadsInit extends Stored {
   layout: Layout
   config: ExchangeConfig
   rng: Rng
-  /** Whether the block is stored when the swarm begins. */
-  hasBlock(piece: number, block: number): boolean
   /** See `Content.missingHashes`. Changes only between inputs of the machine. */
   missingHashes(piece: number): HashRange | undefined
   /** Pieces to fetch; all when absent. */

@@ -1,6 +1,6 @@
 import type { FileId } from '../core/ids.ts'
 import type { Peer } from '../core/peer.ts'
-import { BLOCK_BYTES, type HashRange, type Layout, sameRange } from '../metainfo/index.ts'
+import { BLOCK_BYTES, type HashRange, type Layout, MAX_RANGE_HASHES, sameRange } from '../metainfo/index.ts'
 import { type ExchangeConfig, exchangeLimits } from './config.ts'
 import type { Access } from './piece-picker.ts'
 import type { PieceSet } from './piece-set.ts'
@@ -54,11 +54,11 @@ export class HashRequests {
     this.#config = init.config
     this.#blocksPerPiece = init.layout.pieceLength / BLOCK_BYTES
     for (const [file, { firstPiece, pieceCount }] of init.layout.files.entries()) {
-      for (let piece = firstPiece; piece < firstPiece + pieceCount; ) {
+      for (let piece = firstPiece; piece < firstPiece + pieceCount; piece += MAX_RANGE_HASHES) {
         const range = init.missingHashes(piece)
-        const ask = range === undefined || this.#isLeaves(piece, range) ? undefined : this.#askFor(file, range, false)
-        if (ask !== undefined) this.#layers.set(ask.key, ask)
-        piece = ask === undefined ? piece + 1 : ask.firstPiece + ask.pieces
+        if (range === undefined || this.#isLeaves(piece, range)) continue
+        const ask = this.#askFor(file, range, false)
+        this.#layers.set(ask.key, ask)
       }
     }
   }

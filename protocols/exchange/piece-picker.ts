@@ -31,6 +31,12 @@ export interface Candidate {
   access(piece: number): Access
 }
 
+/** What is here when a swarm opens. See `Content`. */
+export interface Stored {
+  storedBlocks(piece: number): number
+  hasBlock(piece: number, block: number): boolean
+}
+
 const FREE = 0
 const ASKED = 1
 const HELD = 2
@@ -72,14 +78,15 @@ export class PiecePicker {
   #wantedBytes = 0
   #storedBytes = 0
 
-  constructor(init: {
-    layout: Layout
-    rng: Rng
-    hasBlock(piece: number, block: number): boolean
-    wanted?: ((piece: number) => boolean) | undefined
-    first?: number | undefined
-    randomFirstPieces: number
-  }) {
+  constructor(
+    init: {
+      layout: Layout
+      rng: Rng
+      wanted?: ((piece: number) => boolean) | undefined
+      first?: number | undefined
+      randomFirstPieces: number
+    } & Stored
+  ) {
     const { layout, rng } = init
     this.#layout = layout
     this.#rng = rng
@@ -90,7 +97,7 @@ export class PiecePicker {
       for (let i = 0; i < file.pieceCount; i++) {
         const piece = file.firstPiece + i
         const size = Math.min(layout.pieceLength, file.length - i * layout.pieceLength)
-        this.#place(piece, size, init.hasBlock, init.wanted?.(piece) ?? true)
+        this.#place(piece, size, init, init.wanted?.(piece) ?? true)
       }
     }
     if (init.first !== undefined && this.wants(init.first)) this.#first = init.first
@@ -260,29 +267,21 @@ export class PiecePicker {
     return { untouched: this.#order.size, begun: this.#begun.size, open: this.#open.size, done: this.#done.count }
   }
 
-  #place(piece: number, size: number, hasBlock: (piece: number, block: number) => boolean, wanted: boolean): void {
-    const begun = newlyBegun(piece, blockCount(size))
-    let storedBytes = 0
-    for (let i = 0; i < begun.states.length; i++) {
-      if (!hasBlock(piece, i)) continue
-      begun.states[i] = STORED
-      begun.stored++
-      begun.free--
-      storedBytes += blockBytes(size, i)
-    }
-    const whole = begun.free === 0
+  /** A large file has millions of blocks: only those of pieces that are begun are looked at. */
+  #place(piece: number, size: number, stored: Stored, wanted: boolean): void {
+    const storedBlocks = stored.storedBlocks(piece)
+    const whole = storedBlocks === blockCount(size)
     if (whole) this.#done.add(piece)
     if (!wanted) return
     this.#wantedPieces++
     this.#wantedBytes += size
-    this.#storedBytes += storedBytes
     if (whole) {
       this.#wantedDone++
-    } else if (begun.stored === 0) {
+      this.#storedBytes += size
+    } else if (storedBlocks === 0) {
       this.#order.add(piece)
     } else {
-      this.#begun.set(piece, begun)
-      this.#open.add(begun)
+      this.#resume(piece, size, stored)
     }
   }
 
@@ -292,6 +291,19 @@ export class PiecePicker {
     if (begun === undefined && !this.#fits(piece, candidate)) return undefined
     const run = runIn(begun ?? newlyBegun(piece, this.#layout.blocksIn(piece)), candidate)
     return run && this.ask(run)
+  }
+
+  #resume(piece: number, size: number, stored: Stored): void {
+    const begun = newlyBegun(piece, blockCount(size))
+    for (let i = 0; i < begun.states.length; i++) {
+      if (!stored.hasBlock(piece, i)) continue
+      begun.states[i] = STORED
+      begun.stored++
+      begun.free--
+      this.#storedBytes += blockBytes(size, i)
+    }
+    this.#begun.set(piece, begun)
+    this.#open.add(begun)
   }
 
   #fits(piece: number, candidate: Candidate): boolean {

@@ -11,7 +11,9 @@ export class PieceSet {
 
   static all(size: number): PieceSet {
     const set = new PieceSet(size)
-    for (let i = 0; i < size; i++) set.add(i)
+    set.#bits.fill(0xff)
+    if (size % 8 > 0) set.#bits[set.#bits.byteLength - 1] = 0xff << (8 - (size % 8))
+    set.#count = size
     return set
   }
 

@@ -75,6 +75,7 @@ export class SwarmHandler implements SwarmHandle {
     this.#machine = new Swarm({
       layout: content.layout,
       rng,
+      storedBlocks: piece => content.storedBlocks(piece),
       hasBlock: (piece, block) => content.hasBlock(piece, block),
       missingHashes: piece => content.missingHashes(piece),
       ...(wanted === undefined ? {} : { wanted }),

@@ -10,15 +10,14 @@ import { type Features, ourFeatures } from './handshake.ts'
 import type { Chunk, ExchangeMessage, ExtendedHandshake, PiecesMessage } from './messages.ts'
 import type { Outbox } from './outbox.ts'
 import { PeerState } from './peer-state.ts'
+import type { Stored } from './piece-picker.ts'
 import { PieceSet } from './piece-set.ts'
 import type { DropReason, SourceStats, SwarmCommand, SwarmEvent, SwarmStats } from './swarm-events.ts'
 import { Uploads } from './uploads.ts'
 
-export interface SwarmInit {
+export interface SwarmInit extends Stored {
   layout: Layout
   rng: Rng
-  /** Whether the block is stored when the swarm begins. */
-  hasBlock(piece: number, block: number): boolean
   /** See `Content.missingHashes`; must not change but between inputs. */
   missingHashes(piece: number): HashRange | undefined
   /** Pieces to fetch; all when absent. */

@@ -111,6 +111,11 @@ export class PartialContent implements Content {
     return this.#files.every(file => file === undefined || file.whole)
   }
 
+  storedBlocks(piece: number): number {
+    const [file, own] = this.#at(piece)
+    return file.storedBlocks(own)
+  }
+
   hasBlock(piece: number, block: number): boolean {
     const [file, own] = this.#at(piece)
     return file.hasBlock(own, block)

@@ -42,7 +42,6 @@ export class PartialFile {
   #blocks: BlockSet
   #ready: Promise<void> | undefined
   #named = false
-  #bytesThere = 0
 
   constructor(init: PartialFileInit) {
     this.#init = init
@@ -56,7 +55,7 @@ export class PartialFile {
       pieceLength: init.pieceLength,
       sha256
     })
-    this.#blocks = new BlockSet(blockCount(init.file.length))
+    this.#blocks = this.#blockSet()
     this.#reader = new VerifiedFile({ path: this.partial, tree: this.tree, storage: init.storage })
   }
 
@@ -70,7 +69,9 @@ export class PartialFile {
 
   /** Bytes of blocks that are there. */
   get bytes(): number {
-    return this.#bytesThere
+    const blocks = this.#blocks
+    const missingOfLast = blocks.size * BLOCK_BYTES - this.file.length
+    return blocks.count * BLOCK_BYTES - (blocks.has(blocks.size - 1) ? missingOfLast : 0)
   }
 
   /**
@@ -84,7 +85,7 @@ export class PartialFile {
     if (taken !== undefined) {
       const same = taken.isFile() && taken.size === this.file.length && (await this.#isWholeAt(this.final, onChecked))
       if (!same) throw new ShoalError('EXISTS', `${this.final} is there already, and it is something else`)
-      this.#markAll()
+      this.#blocks.addAll()
       this.#named = true
       this.#reader.path = this.final
       // after a stop between the two names
@@ -95,8 +96,7 @@ export class PartialFile {
     if (partial === undefined || this.tree.pieceLayer() === undefined) return
     if (!partial.isFile()) throw new ShoalError('EXISTS', `${this.partial} is there already, and it is no file`)
     if (stored?.blocks !== undefined && stored.stamp === stampOf(partial)) {
-      const blocks = new BlockSet(this.#blocks.size, stored.blocks)
-      for (let i = 0; i < blocks.size; i++) if (blocks.has(i)) this.#mark(i)
+      this.#blocks = this.#blockSet(stored.blocks)
       return
     }
     await this.#findPieces(Math.min(partial.size, this.file.length), onChecked)
@@ -106,9 +106,12 @@ export class PartialFile {
     return this.#blocks.has(piece * this.#blocksPerPiece + block)
   }
 
+  storedBlocks(piece: number): number {
+    return this.#blocks.countIn(piece)
+  }
+
   hasPiece(piece: number): boolean {
-    const first = piece * this.#blocksPerPiece
-    return this.#blocks.hasAll(first, Math.min(first + this.#blocksPerPiece, this.#blocks.size))
+    return this.#blocks.countIn(piece) === blockCount(this.tree.pieceSize(piece))
   }
 
   get reader(): VerifiedFile {
@@ -133,7 +136,7 @@ export class PartialFile {
       throw asContentError(error, this.partial)
     }
     const end = blockCount(position + length)
-    for (let i = position / BLOCK_BYTES; i < end; i++) this.#mark(i)
+    for (let i = position / BLOCK_BYTES; i < end; i++) this.#blocks.add(i)
     if (this.hasPiece(piece)) this.tree.forgetLeaves(piece)
   }
 
@@ -194,13 +197,8 @@ export class PartialFile {
     return dirname(this.final)
   }
 
-  #mark(block: number): void {
-    if (!this.#blocks.add(block)) return
-    this.#bytesThere += Math.min(BLOCK_BYTES, this.file.length - block * BLOCK_BYTES)
-  }
-
-  #markAll(): void {
-    for (let i = 0; i < this.#blocks.size; i++) this.#mark(i)
+  #blockSet(bits?: Uint8Array): BlockSet {
+    return new BlockSet({ size: blockCount(this.file.length), groupSize: this.#blocksPerPiece, bits })
   }
 
   async #makeReady(): Promise<void> {
@@ -239,7 +237,7 @@ export class PartialFile {
         if (read < bytes.byteLength || (bytes[0] === 0 && isZero(bytes))) continue
         if (this.tree.verify(piece, 0, [bytes]) !== 'good') continue
         const first = piece * this.#blocksPerPiece
-        for (let i = 0; i < blockCount(bytes.byteLength); i++) this.#mark(first + i)
+        for (let i = 0; i < blockCount(bytes.byteLength); i++) this.#blocks.add(first + i)
       }
     })
   }

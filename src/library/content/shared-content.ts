@@ -36,6 +36,10 @@ export class SharedContent implements Content {
     })
   }
 
+  storedBlocks(piece: number): number {
+    return this.layout.blocksIn(piece)
+  }
+
   hasBlock(): boolean {
     return true
   }

@@ -32,6 +32,7 @@ export class VerifiedFile {
   readonly #storage: Storage
   readonly #number = files++
   readonly #reading = new Map<number, Promise<Uint8Array>>() // BOUNDED by the exchange's reads under way
+  readonly #cached = new Set<number>() // BOUNDED by the cache
   /** Size, time and inode that the file must still have; undefined while it is being written. */
   #stamp: { mtimeMs: number; ino: number } | undefined
   #stampChecked = false
@@ -78,7 +79,7 @@ export class VerifiedFile {
 
   /** Forgets what was read: the file lies elsewhere now, or is closed. */
   forget(): void {
-    for (let i = 0; i < this.tree.pieceCount; i++) this.#storage.cache.delete(this.#key(i))
+    for (const index of [...this.#cached]) this.#storage.cache.delete(this.#key(index))
   }
 
   #piece(index: number): Promise<Uint8Array> {
@@ -106,7 +107,12 @@ export class VerifiedFile {
 
   async #readPiece(index: number): Promise<Uint8Array> {
     const data = await this.#readVerified(index)
-    this.#storage.cache.set(this.#key(index), { data, onEvict: () => this.tree.forgetLeaves(index) })
+    const onEvict = (): void => {
+      this.#cached.delete(index)
+      this.tree.forgetLeaves(index)
+    }
+    this.#storage.cache.set(this.#key(index), { data, onEvict })
+    this.#cached.add(index)
     return data
   }
 

@@ -115,6 +115,12 @@ export class MemoryContent implements Content {
     return true
   }
 
+  storedBlocks(piece: number): number {
+    let stored = 0
+    for (let block = 0; block < this.layout.blocksIn(piece); block++) if (this.hasBlock(piece, block)) stored++
+    return stored
+  }
+
   hasBlock(piece: number, block: number): boolean {
     return this.#blocks.has(`${piece}/${block}`)
   }

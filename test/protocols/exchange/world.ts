@@ -59,6 +59,7 @@ export class World {
     const swarm = new Swarm({
       layout: content.layout,
       rng: this.rng.fork(),
+      storedBlocks: piece => content.storedBlocks(piece),
       hasBlock: (piece, block) => content.hasBlock(piece, block),
       missingHashes: piece => content.missingHashes(piece),
       ...(wanted === undefined ? {} : { wanted }),
