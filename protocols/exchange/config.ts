@@ -27,6 +27,11 @@ export const exchangeLimits = {
   defaultRequestQueue: 250,
   /** Pieces, rejects and hashes that nobody asked for; the next one ends the connection. */
   unaskedAnswers: 32,
+  /**
+   * Messages that cost us work and bring nothing: changes of choke and interest (BEP 3 has them every 10 s; a client that
+   * takes its interest back after each piece sends some hundred), what was said before, and what is ignored.
+   */
+  idleTalk: { rate: 100, burst: 2_000 },
   /** Peers that have left and sent something, remembered for the account of a transfer. */
   maxPastSources: 512,
   /** Hash requests of a peer that were refused, remembered; beyond it the peer is asked for no more hashes. */

@@ -1,14 +1,16 @@
 import type { FileId } from '../core/ids.ts'
 import type { Peer } from '../core/peer.ts'
 import type { Rng } from '../core/rng.ts'
-import { BLOCK_BYTES, type HashRange, type Layout } from '../metainfo/index.ts'
+import type { HashRange, Layout } from '../metainfo/index.ts'
+import { BlockRequests } from './block-requests.ts'
+import { chunkOf, runOf } from './block-run.ts'
 import { type ExchangeConfig, exchangeLimits } from './config.ts'
 import { type HashAsk, HashRequests } from './hash-requests.ts'
 import type { Chunk } from './messages.ts'
 import type { Outbox } from './outbox.ts'
 import type { Request } from './peer-requests.ts'
 import type { PeerState } from './peer-state.ts'
-import { type BlockRun, type Candidate, PiecePicker, type Stored } from './piece-picker.ts'
+import { PiecePicker, type Stored } from './piece-picker.ts'
 
 export interface DownloadsInit extends Stored {
   layout: Layout
@@ -20,20 +22,15 @@ export interface DownloadsInit extends Stored {
   wanted?: ((piece: number) => boolean) | undefined
 }
 
-/** The fetching half of a swarm: what to ask of whom, and what to make of the answers. */
+/** The fetching half of a swarm: what to make of what peers say and send. */
 export class Downloads {
   readonly picker: PiecePicker
   readonly #layout: Layout
   readonly #config: ExchangeConfig
   readonly #hashes: HashRequests
+  readonly #requests: BlockRequests
   readonly #peers: ReadonlyMap<Peer, PeerState>
   readonly #out: Outbox
-  #isPaused = false
-  /** Asked of all peers, without what is given up. */
-  #owedBytes = 0
-  #writingBytes = 0
-  /** A bound of the whole swarm stopped somebody's requests: go on when there is room. */
-  #isStarved = false
   #progressAt = Number.NEGATIVE_INFINITY
 
   constructor(init: DownloadsInit, peers: ReadonlyMap<Peer, PeerState>, out: Outbox) {
@@ -43,16 +40,26 @@ export class Downloads {
     this.#out = out
     this.picker = new PiecePicker({ ...init, randomFirstPieces: init.config.randomFirstPieces })
     this.#hashes = new HashRequests(init)
+    this.#requests = new BlockRequests({ ...init, picker: this.picker, hashes: this.#hashes }, peers, out)
   }
 
   get isPaused(): boolean {
-    return this.#isPaused
+    return this.#requests.isPaused
+  }
+
+  /** When `work` has something to do; undefined when it has not. */
+  get nextWork(): number | undefined {
+    return this.#requests.nextRound
+  }
+
+  work(now: number): void {
+    this.#requests.work(now)
   }
 
   /** Whether something of what the peer would send by this is wanted. */
   expects(peer: PeerState, chunk: Chunk): boolean {
-    const run = this.#runOf(chunk)
-    return run !== undefined && peer.requests.find(run) !== undefined && this.picker.needs(run)
+    const request = this.#find(peer, chunk)
+    return request !== undefined && this.picker.needs(request.run)
   }
 
   expectsHashes(peer: PeerState, root: FileId, range: HashRange): HashAsk | undefined {
@@ -62,50 +69,49 @@ export class Downloads {
   /** The peer has said which pieces it has. */
   onPieces(peer: PeerState, now: number): void {
     peer.counted = this.picker.count(peer.pieces)
-    for (let piece = 0; piece < peer.pieces.size; piece++) {
-      if (peer.pieces.has(piece) && this.picker.wants(piece)) peer.wantedPieces++
-    }
+    peer.wantedPieces = this.picker.wantedOf(peer.pieces)
     this.#sayInterest(peer)
-    this.fill(peer, now)
+    this.#requests.wake(peer, now)
   }
 
+  /** A piece that the peer did not have. */
   onHave(peer: PeerState, piece: number, now: number): void {
-    if (!peer.pieces.add(piece)) return
+    peer.pieces.add(piece)
     if (peer.counted === 'pieces') this.picker.countPiece(piece)
     if (!this.picker.wants(piece)) return
     peer.wantedPieces++
+    peer.nothingFits = undefined
     this.#sayInterest(peer)
-    this.fill(peer, now)
+    this.#requests.wake(peer, now)
   }
 
   onChoke(peer: PeerState, now: number): void {
     peer.isChoking = true
     if (peer.features?.fast) return // each request is rejected or answered
-    this.#takeBack(peer)
-    this.fillAll(now)
+    this.#requests.takeBack(peer)
+    this.#requests.wakeAll(now)
   }
 
   onUnchoke(peer: PeerState, now: number): void {
     peer.isChoking = false
     peer.rejects = 0
-    this.fill(peer, now)
+    this.#requests.wake(peer, now)
   }
 
   onReject(peer: PeerState, chunk: Chunk, now: number): void {
-    const run = this.#runOf(chunk)
-    const request = run && peer.requests.find(run)
+    const request = this.#find(peer, chunk)
     if (request === undefined) {
       this.onUnasked(peer)
       return
     }
-    this.#forget(peer, request)
+    this.#requests.forget(peer, request)
     if (request.state === 'cancelled') return
     if (!peer.isChoking) {
       // it changes its mind, is overloaded, or baits: each reject in a row doubles the rest
       peer.rejects++
       peer.restUntil = now + Math.min(FIRST_REST_MS * 2 ** Math.min(peer.rejects, 16), LONGEST_REST_MS)
     }
-    this.fillAll(now)
+    this.#requests.wakeAll(now)
   }
 
   /** An answer that was not asked for. A few happen where a cancel crosses its answer. */
@@ -116,19 +122,17 @@ export class Downloads {
   /** A piece message that was not expected: a duplicate, or never asked for. */
   onUnexpected(peer: PeerState, chunk: Chunk, now: number): void {
     peer.wastedBytes += chunk.length
-    const run = this.#runOf(chunk)
-    const request = run && peer.requests.find(run)
+    const request = this.#find(peer, chunk)
     if (request === undefined) {
       this.onUnasked(peer)
       return
     }
     this.#arrived(peer, request, now)
-    this.fill(peer, now)
+    this.#requests.goOn(peer, now)
   }
 
   onBlock(peer: PeerState, chunk: Chunk, verdict: 'good' | 'bad' | 'unknown', now: number): void {
-    const run = this.#runOf(chunk)
-    const request = run && peer.requests.find(run)
+    const request = this.#find(peer, chunk)
     if (request === undefined) throw new Error('a block that was not expected')
     if (verdict === 'bad') {
       peer.wastedBytes += chunk.length
@@ -145,27 +149,27 @@ export class Downloads {
     }
     this.#keep(peer, request)
     this.#arrived(peer, request, now)
-    this.#cancelElsewhere(request.run)
-    this.fill(peer, now)
-    if (this.#isStarved) this.fillAll(now)
+    this.#requests.cancelElsewhere(request.run)
+    this.#requests.goOn(peer, now)
+    this.#requests.wakeStarved(now)
   }
 
   onStored(chunk: Chunk, now: number): void {
-    this.#writingBytes -= chunk.length
-    if (this.picker.store(this.#runOf(chunk)!)) this.#pieceDone(chunk.piece)
+    this.#requests.writingBytes -= chunk.length
+    if (this.picker.store(runOf(this.#layout, chunk)!)) this.#pieceDone(chunk.piece)
     const isDone = this.picker.isFinished
     if (isDone || now - this.#progressAt >= this.#config.progressMs) {
       this.#progressAt = now
       this.#out.event({ type: 'progress', storedBytes: this.picker.storedBytes })
     }
     if (isDone) this.#out.event({ type: 'done' })
-    else if (this.#isStarved) this.fillAll(now)
+    else this.#requests.wakeStarved(now)
   }
 
   onWriteFailed(chunk: Chunk): void {
-    this.#writingBytes -= chunk.length
-    this.picker.lose(this.#runOf(chunk)!)
-    this.#isPaused = true
+    this.#requests.writingBytes -= chunk.length
+    this.picker.lose(runOf(this.#layout, chunk)!)
+    this.#requests.isPaused = true
   }
 
   onHashesAdded(peer: PeerState, root: FileId, range: HashRange, verdict: 'good' | 'bad', now: number): void {
@@ -178,7 +182,7 @@ export class Downloads {
       return
     }
     this.#hashes.answered(peer.peer, ask)
-    this.fillAll(now)
+    this.#requests.wakeAll(now)
   }
 
   onHashReject(peer: PeerState, root: FileId, range: HashRange, now: number): void {
@@ -188,7 +192,7 @@ export class Downloads {
       return
     }
     this.#hashes.refused(peer.peer, ask, now)
-    this.fillAll(now)
+    this.#requests.wakeAll(now)
   }
 
   onUnaskedHashes(peer: PeerState): void {
@@ -196,114 +200,30 @@ export class Downloads {
   }
 
   pause(): void {
-    this.#isPaused = true
+    this.#requests.isPaused = true
   }
 
   resume(now: number): void {
-    this.#isPaused = false
-    this.fillAll(now)
+    this.#requests.isPaused = false
+    this.#requests.wakeAll(now)
   }
 
   tick(now: number): void {
     this.#hashes.expire(now)
-    for (const peer of [...this.#peers.values()]) this.#checkDebts(peer, now)
-    this.fillAll(now)
+    for (const peer of [...this.#peers.values()]) {
+      this.#checkDebts(peer, now)
+      this.#sayNoInterest(peer)
+    }
+    this.#requests.wakeAll(now)
   }
 
   /** The peer has left: what it owed is free. */
   onGone(peer: PeerState, now: number): void {
-    this.#takeBack(peer)
+    this.#requests.gone(peer)
     this.picker.uncount(peer.pieces, peer.counted)
     peer.counted = 'not'
     this.#hashes.gone(peer.peer)
-    this.fillAll(now)
-  }
-
-  fillAll(now: number): void {
-    this.#isStarved = false
-    for (const peer of this.#peers.values()) this.fill(peer, now)
-  }
-
-  /** Asks the peer for as much as it may be asked for now. */
-  fill(peer: PeerState, now: number): void {
-    if (this.#isPaused || !peer.isInteresting || now < peer.restUntil) return
-    for (const ask of this.#hashes.takeLayers(peer.peer, peer.pieces, now)) this.#askHashes(peer, ask)
-    if (peer.isChoking || peer.isSnubbing) return
-    const requestBytes = peer.requests.requestBytes(peer.maxRequestBytes, now)
-    const windowBytes = peer.requests.windowBytes(requestBytes, now)
-    const candidate = this.#candidate(peer, requestBytes, false)
-    while (this.#hasRoom(peer, requestBytes, windowBytes)) {
-      const run = this.picker.next(candidate) ?? this.#again(peer, requestBytes, now)
-      if (run === undefined) return
-      this.#request(peer, run, now)
-    }
-  }
-
-  #hasRoom(peer: PeerState, requestBytes: number, windowBytes: number): boolean {
-    if (peer.requests.count >= peer.requestQueue) return false
-    if (peer.requests.count > 0 && peer.requests.bytes + requestBytes > windowBytes) return false
-    const { maxOutstandingBytes, maxWritingBytes } = this.#config
-    const isFull = this.#owedBytes + requestBytes > maxOutstandingBytes || this.#writingBytes > maxWritingBytes
-    if (isFull) this.#isStarved = true
-    return !isFull
-  }
-
-  #candidate(peer: PeerState, requestBytes: number, insist: boolean): Candidate {
-    return {
-      pieces: peer.pieces,
-      counted: peer.counted,
-      maxBlocks: requestBytes / BLOCK_BYTES,
-      access: piece => this.#hashes.access(peer.peer, piece, insist)
-    }
-  }
-
-  /**
-   * End game: a peer with nothing to do is asked for what another one owes, if it would have it much sooner. The request
-   * that would be waited for longest is chosen.
-   */
-  #again(peer: PeerState, requestBytes: number, now: number): BlockRun | undefined {
-    if (peer.requests.count > 0 || !this.picker.isEndGame) return undefined
-    const { access, maxBlocks } = this.#candidate(peer, peer.maxRequestBytes, true)
-    const answerMs = peer.requests.answerMs(requestBytes, now) ?? UNKNOWN_ANSWER_MS
-    let longestMs = answerMs * this.#config.endGameGain
-    let chosen: BlockRun | undefined
-    for (const other of this.#peers.values()) {
-      if (other === peer) continue
-      for (const request of other.requests.values()) {
-        const { run } = request
-        if (request.state !== 'asked' || run.blocks > maxBlocks || !peer.pieces.has(run.piece)) continue
-        if (this.picker.owing(run) >= this.#config.endGameCopies || !this.picker.needs(run)) continue
-        const waitMs = this.#isOverdue(request, now) ? Number.POSITIVE_INFINITY : other.requests.waitMs(request, now)
-        if (waitMs === undefined || waitMs <= longestMs) continue
-        const { whole, from, to } = access(run.piece)
-        const isWhole = run.blocks === this.#layout.blocksIn(run.piece)
-        if (!(whole && isWhole) && !(run.block >= from && run.block + run.blocks <= to)) continue
-        longestMs = waitMs
-        chosen = run
-      }
-    }
-    return chosen && this.picker.ask(chosen)
-  }
-
-  #isOverdue(request: Request, now: number): boolean {
-    return now - request.at >= this.#config.requestTimeoutMs
-  }
-
-  /** Asks for a run that the picker has taken. Leaves come right before the first blocks that need them. */
-  #request(peer: PeerState, run: BlockRun, now: number): void {
-    if (run.blocks < this.#layout.blocksIn(run.piece)) {
-      const ask = this.#hashes.takeLeaves(peer.peer, run.piece, now)
-      if (ask !== undefined) this.#askHashes(peer, ask)
-    }
-    const chunk = this.#chunkOf(run)
-    if (peer.requests.count === 0) peer.lastBlockAt = now
-    peer.requests.add(run, chunk, now)
-    this.#owedBytes += chunk.length
-    this.#out.send(peer, { type: 'request', ...chunk })
-  }
-
-  #askHashes(peer: PeerState, { root, range }: HashAsk): void {
-    this.#out.send(peer, { type: 'hashRequest', root, range })
+    this.#requests.wakeAll(now)
   }
 
   #arrived(peer: PeerState, request: Request, now: number): void {
@@ -315,53 +235,47 @@ export class Downloads {
       peer.isSnubbing = false
       peer.counted = this.picker.count(peer.pieces)
     }
-    this.#forget(peer, request)
+    this.#requests.forget(peer, request)
   }
 
   /** Verified bytes: what is new of them is written. */
   #keep(peer: PeerState, { run, chunk }: Request): void {
     let newBytes = 0
     for (const part of this.picker.hold(run)) {
-      const write = this.#chunkOf(part)
+      const write = chunkOf(this.#layout, part)
       newBytes += write.length
       this.#out.event({ type: 'write', ...write })
     }
-    this.#writingBytes += newBytes
+    this.#requests.writingBytes += newBytes
     peer.goodBytes += newBytes
     peer.wastedBytes += chunk.length - newBytes
-  }
-
-  /** Nobody else needs to send what is here now. */
-  #cancelElsewhere({ piece }: BlockRun): void {
-    if (!this.picker.isOwed(piece)) return
-    for (const other of this.#peers.values()) {
-      for (const request of [...other.requests.values()]) {
-        if (request.state !== 'asked' || request.run.piece !== piece || this.picker.needs(request.run)) continue
-        this.#release(request)
-        other.requests.cancel(request)
-        this.#out.send(other, { type: 'cancel', ...request.chunk })
-      }
-    }
   }
 
   #pieceDone(piece: number): void {
     this.#out.event({ type: 'pieceDone', piece })
     for (const peer of this.#peers.values()) {
       if (peer.features === undefined) continue
-      if (!peer.pieces.has(piece)) {
-        this.#out.send(peer, { type: 'have', piece })
-      } else {
-        peer.wantedPieces--
-        this.#sayInterest(peer)
-      }
+      if (peer.pieces.has(piece)) peer.wantedPieces--
+      else this.#out.send(peer, { type: 'have', piece })
     }
   }
 
   #sayInterest(peer: PeerState): void {
-    const isInteresting = peer.wantedPieces > 0
-    if (peer.isInteresting === isInteresting) return
-    peer.isInteresting = isInteresting
-    this.#out.send(peer, { type: isInteresting ? 'interested' : 'notInterested' })
+    if (peer.isInteresting || peer.wantedPieces === 0) return
+    peer.isInteresting = true
+    this.#out.send(peer, { type: 'interested' })
+  }
+
+  /** Only at a tick: who gets pieces one by one itself has the next one soon. */
+  #sayNoInterest(peer: PeerState): void {
+    if (!peer.isInteresting || peer.wantedPieces > 0) return
+    peer.isInteresting = false
+    this.#out.send(peer, { type: 'notInterested' })
+  }
+
+  #find(peer: PeerState, chunk: Chunk): Request | undefined {
+    const run = runOf(this.#layout, chunk)
+    return run && peer.requests.find(run)
   }
 
   /** A peer that owes blocks and sends none is snubbed: others may send what it owes, and it does not count for rarity. */
@@ -375,48 +289,16 @@ export class Downloads {
       peer.isSnubbing = true
       this.picker.uncount(peer.pieces, peer.counted)
       peer.counted = 'not'
-      for (const request of peer.requests.giveUp(now)) this.#release(request)
+      for (const request of peer.requests.giveUp(now)) this.#requests.release(request)
       return
     }
     for (const request of peer.requests.values()) {
       if (request.state !== 'asked' || now - request.at < this.#config.oneRequestTimeoutMs) continue
-      this.#release(request)
+      this.#requests.release(request)
       request.state = 'given up'
     }
-  }
-
-  #forget(peer: PeerState, request: Request): void {
-    if (request.state === 'asked') this.#release(request)
-    peer.requests.remove(request)
-  }
-
-  /** What the peer was asked for is free for others. */
-  #release(request: Request): void {
-    this.picker.release(request.run)
-    this.#owedBytes -= request.chunk.length
-  }
-
-  #takeBack(peer: PeerState): void {
-    for (const request of [...peer.requests.values()]) this.#forget(peer, request)
-  }
-
-  #chunkOf({ piece, block, blocks }: BlockRun): Chunk {
-    const begin = block * BLOCK_BYTES
-    const end = Math.min(begin + blocks * BLOCK_BYTES, this.#layout.pieceSize(piece))
-    return { piece, begin, length: end - begin }
-  }
-
-  /** Undefined when the bytes are not whole blocks of a piece. */
-  #runOf({ piece, begin, length }: Chunk): BlockRun | undefined {
-    if (piece >= this.#layout.pieceCount || begin % BLOCK_BYTES !== 0 || length === 0) return undefined
-    const end = begin + length
-    const size = this.#layout.pieceSize(piece)
-    if (end > size || (end < size && end % BLOCK_BYTES !== 0)) return undefined
-    return { piece, block: begin / BLOCK_BYTES, blocks: Math.ceil(length / BLOCK_BYTES) }
   }
 }
 
 const FIRST_REST_MS = 250
 const LONGEST_REST_MS = 30_000
-/** What a peer is given credit for that nothing is known of: it may help where somebody needs longer. */
-const UNKNOWN_ANSWER_MS = 1_000

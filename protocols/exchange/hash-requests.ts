@@ -36,6 +36,8 @@ const ALL: Access = { whole: true, from: 0, to: Number.POSITIVE_INFINITY }
  * the first block of their piece; a piece that is requested whole needs none.
  */
 export class HashRequests {
+  /** Grows whenever more may be asked of somebody. */
+  changes = 0
   readonly #layout: Layout
   readonly #missing: (piece: number) => HashRange | undefined
   readonly #config: ExchangeConfig
@@ -89,7 +91,7 @@ export class HashRequests {
       if (taken.length >= room) break
       if (!this.#hasRefused(peer, ask) && hasSome(pieces, ask)) taken.push(ask)
     }
-    if (this.#layers.size === 0) {
+    if (this.#layers.size === 0 && this.#layersOwed.size > 0) {
       for (const { ask, peers, lastAt } of this.#asked.values()) {
         if (taken.length >= room) break
         if (ask.key >= 0 || now - lastAt < this.#config.hashHedgeMs || peers.has(peer)) continue
@@ -123,6 +125,7 @@ export class HashRequests {
     const owed = this.#asked.get(ask.key)
     if (owed === undefined) return
     this.#asked.delete(ask.key)
+    this.changes++
     for (const other of owed.peers.keys()) {
       this.#relieve(other, ask)
       if (other !== peer) this.#addLate(other)
@@ -149,6 +152,7 @@ export class HashRequests {
   expire(now: number): void {
     if (now >= this.#forgetAt) {
       this.#refused.clear()
+      this.changes++
       this.#forgetAt = Number.POSITIVE_INFINITY
     }
     const late: [Peer, HashAsk][] = []
@@ -178,6 +182,7 @@ export class HashRequests {
     if (owed === undefined) this.#asked.set(ask.key, { ask, peers: new Map([[peer, now]]), lastAt: now })
     else owed.peers.set(peer, (owed.lastAt = now))
     if (ask.key >= 0) return
+    this.changes++
     this.#layers.delete(ask.key)
     this.#layersOwed.set(peer, (this.#layersOwed.get(peer) ?? 0) + 1)
   }
@@ -188,6 +193,7 @@ export class HashRequests {
     this.#relieve(peer, ask)
     if (owed.peers.size > 0) return
     this.#asked.delete(ask.key)
+    this.changes++
     if (ask.key < 0) this.#layers.set(ask.key, ask)
   }
 

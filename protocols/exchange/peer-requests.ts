@@ -1,6 +1,6 @@
+import type { BlockRun } from './block-run.ts'
 import type { ExchangeConfig } from './config.ts'
 import type { Chunk } from './messages.ts'
-import type { BlockRun } from './piece-picker.ts'
 
 /**
  * `asked`: the peer owes it. `given up`: it took too long and is free for others; the peer owes it all the same, and it is
@@ -136,16 +136,14 @@ export class PeerRequests {
     return Math.min(maxWindowBytes, Math.max(2 * requestBytes, ahead))
   }
 
-  /** Milliseconds until the peer will have sent this request; undefined while its speed is unknown. */
-  waitMs(request: Request, now: number): number | undefined {
+  /** All requests, each with the milliseconds until the peer will have sent it; undefined while its speed is unknown. */
+  *waits(now: number): Generator<[Request, number | undefined]> {
     const speed = this.#speed(now)
-    if (speed === undefined) return undefined
     let bytes = 0
-    for (const other of this.#byBlock.values()) {
-      if (other.state !== 'cancelled') bytes += other.chunk.length
-      if (other === request) break
+    for (const request of this.#byBlock.values()) {
+      if (request.state !== 'cancelled') bytes += request.chunk.length
+      yield [request, speed === undefined ? undefined : (bytes / speed) * 1000]
     }
-    return (bytes / speed) * 1000
   }
 
   /** Milliseconds in which the peer would answer a new request; undefined while its speed is unknown. */

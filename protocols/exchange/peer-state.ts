@@ -1,4 +1,5 @@
 import type { Peer } from '../core/peer.ts'
+import { TokenBucket } from '../core/token-bucket.ts'
 import type { ChokerPeer } from './choker.ts'
 import { type ExchangeConfig, exchangeLimits } from './config.ts'
 import type { Features } from './handshake.ts'
@@ -23,6 +24,8 @@ export class PeerState {
   counted: Counted = 'not'
   /** Pieces that it has and we want. */
   wantedPieces = 0
+  /** What it was like when the picker found nothing for it: the same again needs no search. */
+  nothingFits: { readonly changes: number; readonly maxBlocks: number } | undefined
 
   /** We let it wait. */
   isChoked = true
@@ -60,6 +63,8 @@ export class PeerState {
   restUntil = 0
   /** Answers that nobody asked for. */
   unasked = 0
+  /** For messages that bring nothing: see `exchangeLimits.idleTalk`. */
+  readonly idleTalk = new TokenBucket(exchangeLimits.idleTalk)
 
   constructor(peer: Peer, init: { pieces: number; blocksPerPiece: number; config: ExchangeConfig; now: number }) {
     this.peer = peer

@@ -1,14 +1,8 @@
 import type { Rng } from '../core/rng.ts'
 import { BLOCK_BYTES, blockCount, type Layout } from '../metainfo/index.ts'
+import type { BlockRun } from './block-run.ts'
 import { PieceSet } from './piece-set.ts'
 import { RarityOrder } from './rarity-order.ts'
-
-/** Blocks `block` … `block + blocks - 1` of one piece. */
-export interface BlockRun {
-  readonly piece: number
-  readonly block: number
-  readonly blocks: number
-}
 
 /** Which parts of a piece may be asked of a peer, so that what it sends can be verified when it comes. */
 export interface Access {
@@ -63,6 +57,10 @@ interface Begun {
  * the first few at random and after that the rarest, equals at random.
  */
 export class PiecePicker {
+  /** Pieces that were looked at in search of one that fits: what choosing has cost so far. */
+  looks = 0
+  /** Grows whenever a block is to be had again that was not. */
+  freed = 0
   readonly #layout: Layout
   readonly #rng: Rng
   readonly #order: RarityOrder
@@ -136,19 +134,29 @@ export class PiecePicker {
     return this.#order.has(piece) || this.#begun.has(piece)
   }
 
+  /** How many of these pieces are wanted and not here. */
+  wantedOf(pieces: PieceSet): number {
+    if (pieces.isFull) return this.#wantedPieces - this.#wantedDone
+    let wanted = 0
+    pieces.each(piece => {
+      if (this.wants(piece)) wanted++
+    })
+    return wanted
+  }
+
   count(pieces: PieceSet): Counted {
     if (pieces.isFull) {
       this.#seeds++
       return 'seed'
     }
-    for (let piece = 0; piece < pieces.size; piece++) if (pieces.has(piece)) this.#order.increase(piece)
+    pieces.each(piece => this.#order.increase(piece))
     return 'pieces'
   }
 
   uncount(pieces: PieceSet, counted: Counted): void {
     if (counted === 'seed') this.#seeds--
     if (counted !== 'pieces') return
-    for (let piece = 0; piece < pieces.size; piece++) if (pieces.has(piece)) this.#order.decrease(piece)
+    pieces.each(piece => this.#order.decrease(piece))
   }
 
   /** A peer that counts by its pieces has one more. */
@@ -160,11 +168,15 @@ export class PiecePicker {
   next(candidate: Candidate): BlockRun | undefined {
     if (this.#first !== undefined) return this.#nextOf(this.#first, candidate)
     for (const begun of this.#open) {
+      this.looks++
       if (!candidate.pieces.has(begun.piece)) continue
       const run = runIn(begun, candidate)
       if (run !== undefined) return this.ask(run)
     }
-    const fits = (piece: number): boolean => candidate.pieces.has(piece) && this.#fits(piece, candidate)
+    const fits = (piece: number): boolean => {
+      this.looks++
+      return candidate.pieces.has(piece) && this.#fits(piece, candidate)
+    }
     const piece =
       this.#done.count < this.#randomFirst
         ? this.#order.findAny(fits, this.#rng)
@@ -336,8 +348,10 @@ export class PiecePicker {
     else if (before === HELD) begun.held--
     else if (before === STORED) begun.stored--
     begun.states[block] = state
-    if (state === FREE) begun.free++
-    else if (state === HELD) begun.held++
+    if (state === FREE) {
+      begun.free++
+      this.freed++
+    } else if (state === HELD) begun.held++
     else if (state === STORED) begun.stored++
     if (begun.free === 0) this.#open.delete(begun)
     else if (state === FREE) this.#open.add(begun)

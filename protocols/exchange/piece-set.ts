@@ -47,6 +47,13 @@ export class PieceSet {
     return true
   }
 
+  each(visit: (piece: number) => void): void {
+    for (let byte = 0; byte < this.#bits.byteLength; byte++) {
+      const bits = this.#bits[byte]!
+      for (let i = 0; bits > 0 && i < 8; i++) if (bits & (0x80 >>> i)) visit(byte * 8 + i)
+    }
+  }
+
   toBitfield(): Uint8Array {
     return this.#bits.slice()
   }

@@ -77,7 +77,9 @@ export class Swarm implements Machine<SwarmCommand, ExchangeMessage, SwarmEvent>
   }
 
   nextTick(): number | undefined {
-    return this.#peers.size === 0 ? undefined : this.#tickAt
+    if (this.#peers.size === 0) return undefined
+    const { nextWork } = this.#downloads
+    return nextWork === undefined || this.#tickAt === undefined ? this.#tickAt : Math.min(nextWork, this.#tickAt)
   }
 
   /** Whether these bytes, if they came from the peer now, would be of use. */
@@ -206,35 +208,40 @@ export class Swarm implements Machine<SwarmCommand, ExchangeMessage, SwarmEvent>
       case 'suggest':
       case 'allowedFast':
       case 'unknown':
+        this.#onIdleTalk(peer)
         return
       case 'extendedHandshake':
-        if (peer.features.extended) this.#onExtendedHandshake(peer, message)
+        if (this.#onIdleTalk(peer) && peer.features.extended) this.#onExtendedHandshake(peer, message)
         return
       case 'have':
         if (message.piece >= this.#layout.pieceCount) {
           this.#drop(peer, 'violation', `has piece ${message.piece}`)
           return
         }
+        if (peer.pieces.has(message.piece)) {
+          this.#onIdleTalk(peer)
+          return
+        }
         this.#downloads.onHave(peer, message.piece, now)
         this.#dropIfRedundant(peer)
         return
       case 'choke':
-        this.#downloads.onChoke(peer, now)
+        if (this.#onIdleTalk(peer)) this.#downloads.onChoke(peer, now)
         return
       case 'unchoke':
-        this.#downloads.onUnchoke(peer, now)
+        if (this.#onIdleTalk(peer)) this.#downloads.onUnchoke(peer, now)
         return
       case 'interested':
-        this.#uploads.onInterest(peer, true, now)
+        if (this.#onIdleTalk(peer)) this.#uploads.onInterest(peer, true, now)
         return
       case 'notInterested':
-        this.#uploads.onInterest(peer, false, now)
+        if (this.#onIdleTalk(peer)) this.#uploads.onInterest(peer, false, now)
         return
       case 'request':
         this.#uploads.onRequest(peer, message)
         return
       case 'cancel':
-        this.#uploads.onCancel(peer, message)
+        if (!this.#uploads.onCancel(peer, message)) this.#onIdleTalk(peer)
         return
       case 'reject':
         this.#downloads.onReject(peer, message, now)
@@ -254,6 +261,13 @@ export class Swarm implements Machine<SwarmCommand, ExchangeMessage, SwarmEvent>
       default:
         unreachable(message)
     }
+  }
+
+  /** A message that brings nothing. False when it was one too many, and the peer is dropped. */
+  #onIdleTalk(peer: PeerState): boolean {
+    if (peer.idleTalk.take(this.#now)) return true
+    this.#drop(peer, 'violation', 'too many messages that bring nothing')
+    return false
   }
 
   /**
@@ -342,6 +356,7 @@ export class Swarm implements Machine<SwarmCommand, ExchangeMessage, SwarmEvent>
 
   #onTick(): void {
     const now = this.#now
+    this.#downloads.work(now)
     if (this.#tickAt === undefined || now < this.#tickAt) return
     this.#tickAt = now + this.#config.tickMs
     for (const peer of [...this.#peers.values()]) {

@@ -40,6 +40,7 @@ export class Uploads {
   }
 
   onInterest(peer: PeerState, isInterested: boolean, now: number): void {
+    if (peer.isInterested === isInterested) return
     peer.isInterested = isInterested
     peer.hasBeenInterested ||= isInterested
     this.#giveFreeSlots(now)
@@ -57,9 +58,14 @@ export class Uploads {
     else this.#start(peer)
   }
 
-  /** What is being read goes out all the same: every request has exactly one answer (BEP 6). */
-  onCancel(peer: PeerState, chunk: Chunk): void {
-    if (peer.uploads.cancel(chunk)) this.#reject(peer, chunk)
+  /**
+   * What is being read goes out all the same: every request has exactly one answer (BEP 6). False when there was nothing
+   * to take back.
+   */
+  onCancel(peer: PeerState, chunk: Chunk): boolean {
+    const isTaken = peer.uploads.cancel(chunk)
+    if (isTaken) this.#reject(peer, chunk)
+    return isTaken
   }
 
   /** Leaves cost the reading of a piece, so those who are choked get none. */
