@@ -1,7 +1,7 @@
 import type { FileId } from '../core/ids.ts'
 import type { Peer } from '../core/peer.ts'
 import type { Rng } from '../core/rng.ts'
-import { type HashRange, isHashRange, type Layout } from '../metainfo/index.ts'
+import { type HashRange, isHashRange, type Layout, layerOf } from '../metainfo/index.ts'
 import { Choker } from './choker.ts'
 import { type ExchangeConfig, exchangeLimits } from './config.ts'
 import type { Chunk } from './messages.ts'
@@ -68,9 +68,9 @@ export class Uploads {
     return isTaken
   }
 
-  /** Leaves cost the reading of a piece, so those who are choked get none. */
+  /** Hashes below the piece layer cost the reading of pieces, so those who are choked get none. */
   onHashRequest(peer: PeerState, root: FileId, range: HashRange): void {
-    const mayAsk = isHashRange(range) && (range.base > 0 || !peer.isChoked)
+    const mayAsk = isHashRange(range) && (range.base >= layerOf(this.#layout.pieceLength) || !peer.isChoked)
     const file = mayAsk ? this.#fileFor(root, range) : undefined
     if (file === undefined || peer.hashesBeingServed >= exchangeLimits.hashRequestQueue) {
       this.#out.send(peer, { type: 'hashReject', root, range })

@@ -191,6 +191,22 @@ for (const { name, isSeed, messages } of storms) {
   })
 }
 
+test('hashes below the piece layer, which cost the reading of pieces, are for those who may have the pieces', () => {
+  const bench = new Bench({ isSeed: true })
+  const peer = bench.join('a', 'haveNone')
+  const { root } = LAYOUT.files[0]!
+  const isServed = (base: number): boolean => {
+    const range = { base, index: 0, length: 2, proofs: 0 }
+    const out = bench.say(peer, { type: 'hashRequest', root: root!, range })
+    return out.some(output => output.type === 'event' && output.event.type === 'serveHashes')
+  }
+  // pieces of 256 KiB are layer 4
+  assert.deepEqual([0, 1, 3, 4, 5].map(isServed), [false, false, false, true, true])
+  assert.equal(bench.sent('hashReject').length, 3)
+  bench.say(peer, { type: 'interested' })
+  assert.deepEqual([0, 1, 3, 4, 5].map(isServed), [true, true, true, true, true])
+})
+
 test('a second bitfield ends the stream', () => {
   const bench = new Bench()
   const peer = bench.join('a', 'haveNone')
