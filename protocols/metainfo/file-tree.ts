@@ -7,6 +7,7 @@ import {
   hashAt,
   layerOf,
   padHash,
+  parentLayer,
   sameBytes,
   siblingOf,
   treeHeight
@@ -18,7 +19,8 @@ export type BlockVerdict = 'good' | 'bad' | 'unknown'
 /**
  * What is known and verified of one file's merkle tree: its root, hashes of its piece layer, and the leaves of some
  * pieces. A leech fills it from its peers' answers; a seed begins with the piece layer. Nothing unverified is kept.
- * Memory: 32 bytes a piece, and 32 bytes a block of the pieces whose leaves are held (see `forgetLeaves`).
+ * Memory: 32 bytes a piece, as many for the layers above once somebody asks for them, and 32 bytes a block of the pieces
+ * whose leaves are held (see `forgetLeaves`).
  */
 export class FileTree {
   readonly length: number
@@ -33,6 +35,8 @@ export class FileTree {
   readonly #layer: Uint8Array
   readonly #known: Uint8Array
   #knownCount = 0
+  /** Made when somebody asks for a hash above the piece layer: a stranger may do so for 49 bytes, often. */
+  #above: Uint8Array[] | undefined
   readonly #leaves = new Map<number, Uint8Array>() // BOUNDED by the pieces under way: their owner forgets them
   /** Of pieces whose leaves take more than one request. BOUNDED like #leaves. */
   readonly #partialLeaves = new Map<number, { leaves: Uint8Array; ranges: Set<number> }>()
@@ -260,6 +264,10 @@ export class FileTree {
     if (layer > this.#pieceLayerAt) {
       const first = index * 2 ** (layer - this.#pieceLayerAt)
       const end = Math.min(first + 2 ** (layer - this.#pieceLayerAt), this.pieceCount)
+      if (this.#knownCount === this.pieceCount)
+        return hashAt(this.#layersAbove()[layer - this.#pieceLayerAt - 1]!, index)
+      // while hashes are missing there is little above them to tell, and whoever asks has it computed each time
+      if (end - first > MAX_RANGE_HASHES) return undefined
       for (let i = first; i < end; i++) if (this.#known[i] === 0) return undefined
       return climb(this.#layer.subarray(first * HASH_BYTES, end * HASH_BYTES), this.#pieceLayerAt, layer, this.#sha256)
     }
@@ -269,6 +277,19 @@ export class FileTree {
     const first = index * span - piece * this.#blocksPerPiece
     const end = Math.min(first + span, leaves.byteLength / HASH_BYTES)
     return climb(leaves.subarray(first * HASH_BYTES, end * HASH_BYTES), 0, layer, this.#sha256)
+  }
+
+  /** The layers between the piece layer, which is known whole, and the root. */
+  #layersAbove(): readonly Uint8Array[] {
+    if (this.#above === undefined) {
+      this.#above = []
+      let hashes = this.#layer
+      for (let layer = this.#pieceLayerAt; layer < this.#height; layer++) {
+        hashes = parentLayer(hashes, layer, this.#sha256)
+        this.#above.push(hashes)
+      }
+    }
+    return this.#above
   }
 
   #leavesOf(parts: readonly Uint8Array[], length: number): Uint8Array {

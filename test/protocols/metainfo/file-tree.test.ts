@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { seededRng } from '../../../protocols/core/rng.ts'
 import {
   BLOCK_BYTES,
+  climb,
   FileTree,
   type HashRange,
   hashLeaves,
@@ -203,4 +204,56 @@ test('pieces grow with the file, so that their number stays small', () => {
   ] as const) {
     assert.equal(pieceLengthFor(size), length)
   }
+})
+
+test('hashes above the piece layer are computed once, however often they are asked for', () => {
+  const pieces = 4_096
+  const layer = randomBytes(pieces * 32, 5)
+  let hashed = 0
+  const counted = (data: Uint8Array): Uint8Array => {
+    hashed++
+    return sha256(data)
+  }
+  const root = climb(layer, 0, 12, sha256)
+  const init = { root, length: pieces * BLOCK, pieceLength: BLOCK, sha256: counted }
+  const tree = new FileTree(init)
+  tree.setPieceLayer(layer)
+  hashed = 0
+  for (let i = 0; i < 100; i++) {
+    const range = { base: 0, index: (i % 64) * 64, length: 64, proofs: 11 }
+    const answer = tree.get(range)
+    assert.equal(answer?.byteLength, (64 + uncleCount(range)) * 32)
+  }
+  assert.ok(hashed <= pieces, `${hashed} hashes`)
+})
+
+test('a tree that knows a part of its piece layer computes little of what is above', () => {
+  const pieces = 4_096
+  const layer = randomBytes(pieces * 32, 5)
+  const whole = new FileTree({ root: climb(layer, 0, 12, sha256), length: pieces * BLOCK, pieceLength: BLOCK, sha256 })
+  whole.setPieceLayer(layer)
+  let hashed = 0
+  const tree = new FileTree({
+    root: climb(layer, 0, 12, sha256),
+    length: pieces * BLOCK,
+    pieceLength: BLOCK,
+    sha256: data => {
+      hashed++
+      return sha256(data)
+    }
+  })
+  for (let piece = 0; piece < pieces - 512; piece += 512) {
+    const range = tree.missing(piece)!
+    assert.equal(tree.add(range, whole.get(range)!), 'good')
+  }
+  hashed = 0
+  for (let i = 0; i < 100; i++) {
+    assert.equal(tree.get({ base: 11, index: 0, length: 2, proofs: 0 }), undefined)
+    assert.ok(tree.get({ base: 0, index: 0, length: 256, proofs: 8 }))
+  }
+  assert.ok(hashed <= 100 * 1_024, `${hashed} hashes`)
+  const last = tree.missing(pieces - 1)!
+  assert.equal(tree.add(last, whole.get(last)!), 'good')
+  const top = { base: 11, index: 0, length: 2, proofs: 0 }
+  assert.deepEqual(tree.get(top), whole.get(top))
 })
