@@ -1,18 +1,19 @@
-import { BoundedMap } from '../core/bounded-map.ts'
 import type { FileId } from '../core/ids.ts'
 import type { Input, Machine, Output } from '../core/machine.ts'
 import type { Peer } from '../core/peer.ts'
 import type { Rng } from '../core/rng.ts'
 import { BLOCK_BYTES, type HashRange, type Layout } from '../metainfo/index.ts'
-import { defaultExchangeConfig, type ExchangeConfig, exchangeLimits } from './config.ts'
+import { Account } from './account.ts'
+import { defaultExchangeConfig, type ExchangeConfig } from './config.ts'
 import { Downloads } from './downloads.ts'
-import { type Features, ourFeatures } from './handshake.ts'
+import { believe, greeting, mayComeFirst, piecesOf } from './greeting.ts'
+import type { Features } from './handshake.ts'
 import type { Chunk, ExchangeMessage, ExtendedHandshake, PiecesMessage } from './messages.ts'
 import type { Outbox } from './outbox.ts'
 import { PeerState } from './peer-state.ts'
 import type { Stored } from './piece-picker.ts'
-import { PieceSet } from './piece-set.ts'
-import type { DropReason, SourceStats, SwarmCommand, SwarmEvent, SwarmStats } from './swarm-events.ts'
+import type { PieceSet } from './piece-set.ts'
+import type { DropReason, SwarmCommand, SwarmEvent, SwarmStats } from './swarm-events.ts'
 import { Uploads } from './uploads.ts'
 
 export interface SwarmInit extends Stored {
@@ -43,13 +44,10 @@ export class Swarm implements Machine<SwarmCommand, ExchangeMessage, SwarmEvent>
   readonly #peers = new Map<Peer, PeerState>() // BOUNDED by maxPeers
   readonly #downloads: Downloads
   readonly #uploads: Uploads
+  readonly #account = new Account()
   #out: SwarmOutput[] = []
   #now = 0
   #tickAt: number | undefined
-  /** Of peers that have left. */
-  readonly #past = { received: 0, wasted: 0, sent: 0 }
-  /** Good bytes that each of them sent. */
-  readonly #pastSources = new BoundedMap<Peer, number>(exchangeLimits.maxPastSources)
 
   constructor(init: SwarmInit) {
     this.#layout = init.layout
@@ -104,24 +102,8 @@ export class Swarm implements Machine<SwarmCommand, ExchangeMessage, SwarmEvent>
   }
 
   stats(now: number): SwarmStats {
-    const peers = [...this.#peers.values()].map(peer => peer.stats(now))
-    const sum = (value: (peer: SourceStats) => number): number => peers.reduce((total, peer) => total + value(peer), 0)
-    const { picker } = this.#downloads
-    return {
-      pieces: picker.wantedPieces,
-      piecesDone: picker.wantedDone,
-      wantedBytes: picker.wantedBytes,
-      storedBytes: picker.storedBytes,
-      isFinished: picker.isFinished,
-      isPaused: this.#downloads.isPaused,
-      receivedBytes: this.#past.received + sum(peer => peer.goodBytes + peer.wastedBytes),
-      wastedBytes: this.#past.wasted + sum(peer => peer.wastedBytes),
-      sentBytes: this.#past.sent + sum(peer => peer.sentBytes),
-      down: sum(peer => peer.down),
-      up: sum(peer => peer.up),
-      peers,
-      pastSources: [...this.#pastSources].map(([peer, goodBytes]) => ({ peer, goodBytes }))
-    }
+    const { picker, isPaused } = this.#downloads
+    return this.#account.stats({ peers: this.#peers.values(), picker, isPaused }, now)
   }
 
   #apply(input: Input<SwarmCommand, ExchangeMessage>): void {
@@ -199,10 +181,10 @@ export class Swarm implements Machine<SwarmCommand, ExchangeMessage, SwarmEvent>
       return
     }
     if (message.type === 'bitfield' || message.type === 'haveAll' || message.type === 'haveNone') {
-      this.#onPieces(peer, message)
+      this.#onPieces(peer, peer.features, message)
       return
     }
-    if (!peer.toldPieces && !MAY_COME_FIRST.has(message.type)) this.#setPieces(peer, peer.pieces)
+    if (!peer.toldPieces && !mayComeFirst(message)) this.#setPieces(peer, peer.pieces)
     switch (message.type) {
       case 'keepAlive':
       case 'suggest':
@@ -270,10 +252,6 @@ export class Swarm implements Machine<SwarmCommand, ExchangeMessage, SwarmEvent>
     return false
   }
 
-  /**
-   * What we accept (BEP 10) comes before our pieces (BEP 6): who knows the content in another size parts before it takes
-   * pieces for a breach of the rules that it cannot have.
-   */
   #greet(peer: PeerState, features: Features): void {
     if (peer.features !== undefined) {
       this.#drop(peer, 'violation', 'a second handshake')
@@ -283,58 +261,23 @@ export class Swarm implements Machine<SwarmCommand, ExchangeMessage, SwarmEvent>
       this.#drop(peer, 'incompatible', 'does not speak BitTorrent v2')
       return
     }
-    peer.features = {
-      fast: features.fast && ourFeatures.fast,
-      extended: features.extended && ourFeatures.extended,
-      v2: true
-    }
-    if (features.extended) {
-      this.#send(peer, {
-        type: 'extendedHandshake',
-        maxRequestBytes: exchangeLimits.maxRequestBytes,
-        requestQueue: exchangeLimits.requestQueue,
-        contentBytes: this.#layout.length
-      })
-    }
-    const have = this.#downloads.picker.done
-    if (features.fast && have.isFull) this.#send(peer, { type: 'haveAll' })
-    else if (features.fast && have.count === 0) this.#send(peer, { type: 'haveNone' })
-    else if (have.count > 0) this.#send(peer, { type: 'bitfield', bits: have.toBitfield() })
+    peer.features = features
+    for (const message of greeting(features, this.#layout.length, this.#downloads.picker.done))
+      this.#send(peer, message)
   }
 
-  /** What it says of itself counts as far as it is within our own limits. */
   #onExtendedHandshake(peer: PeerState, said: ExtendedHandshake): void {
-    const { maxRequestBytes, plainRequestBytes } = exchangeLimits
-    if (said.maxRequestBytes !== undefined) {
-      peer.maxRequestBytes = Math.max(plainRequestBytes, Math.min(maxRequestBytes, said.maxRequestBytes))
-    }
-    if (said.requestQueue !== undefined) peer.requestQueue = said.requestQueue
+    believe(peer, said)
     const bytes = said.contentBytes
     if (bytes === undefined) return
     this.#out.push({ type: 'event', event: { type: 'sizeStated', peer: peer.peer, bytes } })
     if (bytes !== this.#layout.length) this.#drop(peer, 'otherSize', `it knows the content with ${bytes} bytes`)
   }
 
-  #onPieces(peer: PeerState, message: PiecesMessage): void {
-    const size = this.#layout.pieceCount
-    if (peer.toldPieces) {
-      this.#drop(peer, 'violation', 'tells its pieces too late')
-      return
-    }
-    if (message.type !== 'bitfield') {
-      if (!peer.features?.fast) {
-        this.#drop(peer, 'violation', `${message.type} without the fast extension`)
-        return
-      }
-      this.#setPieces(peer, message.type === 'haveAll' ? PieceSet.all(size) : new PieceSet(size))
-      return
-    }
-    const pieces = PieceSet.fromBitfield(message.bits, size)
-    if (pieces === undefined) {
-      this.#drop(peer, 'violation', 'a bitfield that does not fit')
-      return
-    }
-    this.#setPieces(peer, pieces)
+  #onPieces(peer: PeerState, features: Features, message: PiecesMessage): void {
+    const pieces = peer.toldPieces ? 'tells its pieces too late' : piecesOf(message, features, this.#layout.pieceCount)
+    if (typeof pieces === 'string') this.#drop(peer, 'violation', pieces)
+    else this.#setPieces(peer, pieces)
   }
 
   #setPieces(peer: PeerState, pieces: PieceSet): void {
@@ -381,12 +324,7 @@ export class Swarm implements Machine<SwarmCommand, ExchangeMessage, SwarmEvent>
 
   #remove(peer: PeerState): void {
     this.#peers.delete(peer.peer)
-    this.#past.received += peer.goodBytes + peer.wastedBytes
-    this.#past.wasted += peer.wastedBytes
-    this.#past.sent += peer.sent.total
-    if (peer.goodBytes > 0) {
-      this.#pastSources.set(peer.peer, (this.#pastSources.get(peer.peer) ?? 0) + peer.goodBytes)
-    }
+    this.#account.close(peer)
     this.#downloads.onGone(peer, this.#now)
     this.#uploads.onGone(this.#now)
     if (this.#peers.size === 0) this.#tickAt = undefined
@@ -397,9 +335,6 @@ export class Swarm implements Machine<SwarmCommand, ExchangeMessage, SwarmEvent>
     if (peer !== undefined) act(peer)
   }
 }
-
-/** Messages that do not end the time in which a peer may tell its pieces. */
-const MAY_COME_FIRST: ReadonlySet<ExchangeMessage['type']> = new Set(['keepAlive', 'extendedHandshake', 'unknown'])
 
 function unreachable(value: never): never {
   throw new Error(`unknown input ${JSON.stringify(value)}`)
