@@ -4,7 +4,7 @@
  * against.
  */
 import { multiaddr } from '@multiformats/multiaddr'
-import { BULK_SEND_BYTES } from '../protocols/libp2p/framed-stream.ts'
+import { BULK_SEND_BYTES } from '../protocols/libp2p/send-queue.ts'
 import { createNode, type ShoalNode } from '../src/node.ts'
 
 const RAW_PROTOCOL = '/shoal/bench/raw/1.0.0'

@@ -1,17 +1,9 @@
 import type { Stream } from '@libp2p/interface'
-import { Uint8ArrayList } from 'uint8arraylist'
 import { ChunkQueue } from './chunk-queue.ts'
-
-/**
- * Bytes of one `send` of a long stream: four full noise records (65,519 bytes) less yamux's header of twelve, with what
- * records and headers leave over. A send of another size ends in a nearly empty record.
- */
-export const BULK_SEND_BYTES = 262_028
+import { SendQueue } from './send-queue.ts'
 
 /** Frames up to this are written as one array. */
 const JOINED_BYTES = 64
-/** What a small Uint8Array with a buffer of its own costs in V8, beside its bytes. */
-const PART_COST_BYTES = 256
 
 /** A frame's bytes as views of what arrived, in order. Join only what is small. */
 export type Frame = Uint8Array[]
@@ -23,12 +15,6 @@ export interface FramedStreamInit {
   highWaterBytes?: number
   /** How long a frame may take from its first byte to its last, while we read. */
   frameTimeoutMs?: number
-}
-
-interface Draining {
-  below: number
-  resolve(): void
-  reject(error: Error): void
 }
 
 /** Why a stream ended that should not have. */
@@ -71,11 +57,9 @@ export class FramedStream {
   #timer: ReturnType<typeof setTimeout> | undefined
   #framesSeen = 0
 
-  #out: Uint8Array[] = [] // BOUNDED by the writer through `queuedBytes` and `drained`
-  #outBytes = 0
+  readonly #out = new SendQueue() // BOUNDED by the writer through `queuedCost` and `drained`
   #flushing = false
   #blocked = false
-  readonly #draining: Draining[] = []
 
   constructor(stream: Stream, init: FramedStreamInit) {
     this.stream = stream
@@ -109,12 +93,12 @@ export class FramedStream {
 
   /** Bytes that were written and not yet taken by the muxer. */
   get queuedBytes(): number {
-    return this.#outBytes
+    return this.#out.byteLength
   }
 
   /** Memory that these bytes hold: each part costs its own object, however small it is. */
   get queuedCost(): number {
-    return this.#outBytes + this.#out.length * PART_COST_BYTES
+    return this.#out.cost
   }
 
   /** The next frame; undefined after a clean end. @throws StreamError, or the signal's reason */
@@ -178,11 +162,7 @@ export class FramedStream {
 
   /** Queues bytes without a frame around them. */
   writeRaw(...parts: Uint8Array[]): void {
-    for (const part of parts) {
-      if (part.byteLength === 0) continue
-      this.#out.push(part)
-      this.#outBytes += part.byteLength
-    }
+    for (const part of parts) this.#out.append(part)
     if (this.#flushing) return
     this.#flushing = true
     queueMicrotask(() => {
@@ -193,9 +173,9 @@ export class FramedStream {
 
   /** Resolves when at most `below` bytes are queued. @throws StreamError when the stream ends before */
   async drained(below = 0): Promise<void> {
-    if (this.#outBytes <= below) return
-    if (this.#isClosedForWriting()) throw new StreamError('CLOSED', 'the stream is closed')
-    await new Promise<void>((resolve, reject) => this.#draining.push({ below, resolve, reject }))
+    if (this.#out.byteLength <= below) return
+    if (this.#isClosedForWriting()) throw closed()
+    await this.#out.drained(below)
   }
 
   /** Writes what is queued, then ends our side. The other side's is still read. */
@@ -328,54 +308,23 @@ export class FramedStream {
   }
 
   #flush(): void {
-    while (this.#outBytes > 0 && !this.#blocked) {
+    while (this.#out.byteLength > 0 && !this.#blocked) {
       if (this.#isClosedForWriting()) {
         this.#dropOutput()
         return
       }
-      const send = this.#cut()
       try {
-        if (!this.stream.send(send)) this.#blocked = true
+        if (!this.stream.send(this.#out.cut())) this.#blocked = true
       } catch {
         this.#dropOutput()
         return
       }
     }
-    for (let i = 0; i < this.#draining.length; i++) {
-      const waiting = this.#draining[i] as Draining
-      if (this.#outBytes > waiting.below) continue
-      this.#draining.splice(i--, 1)
-      waiting.resolve()
-    }
-  }
-
-  /** Up to BULK_SEND_BYTES from the front of the queue. */
-  #cut(): Uint8ArrayList {
-    const send = new Uint8ArrayList()
-    let room = BULK_SEND_BYTES
-    let used = 0
-    for (const part of this.#out) {
-      if (part.byteLength > room) {
-        if (room > 0) {
-          send.append(part.subarray(0, room))
-          this.#out[used] = part.subarray(room)
-        }
-        room = 0
-        break
-      }
-      send.append(part)
-      room -= part.byteLength
-      used++
-    }
-    this.#out.splice(0, used)
-    this.#outBytes -= send.byteLength
-    return send
+    this.#out.settle()
   }
 
   #dropOutput(): void {
-    this.#out = []
-    this.#outBytes = 0
-    for (const { reject } of this.#draining.splice(0)) reject(new StreamError('CLOSED', 'the stream is closed'))
+    this.#out.drop(closed())
   }
 
   async #wakeUp(signal: AbortSignal | undefined): Promise<void> {
@@ -394,6 +343,10 @@ export class FramedStream {
 
 function cutOff(): StreamError {
   return new StreamError('CUT_OFF', 'the stream ended inside a frame')
+}
+
+function closed(): StreamError {
+  return new StreamError('CLOSED', 'the stream is closed')
 }
 
 /** One array of all parts; the part itself when there is only one. */
