@@ -18,6 +18,9 @@ import { giveName, makeFolders, partialPath } from './place.ts'
 import type { StoredFile } from './transfer-state.ts'
 import { type Storage, VerifiedFile } from './verified-file.ts'
 
+/** Bytes that are written before they are brought to the disk in the background. */
+const SYNC_BYTES = 32 * 1024 * 1024
+
 export interface PartialFileInit {
   file: LayoutFile
   pieceLength: number
@@ -42,6 +45,9 @@ export class PartialFile {
   #blocks: BlockSet
   #ready: Promise<void> | undefined
   #named = false
+  #unsyncedBytes = 0
+  #syncing: Promise<void> | undefined
+  #syncFailure: ContentError | undefined
 
   constructor(init: PartialFileInit) {
     this.#init = init
@@ -138,6 +144,8 @@ export class PartialFile {
     const end = blockCount(position + length)
     for (let i = position / BLOCK_BYTES; i < end; i++) this.#blocks.add(i)
     if (this.hasPiece(piece)) this.tree.forgetLeaves(piece)
+    this.#unsyncedBytes += length
+    if (this.#unsyncedBytes >= SYNC_BYTES && this.#syncing === undefined) this.#syncAhead()
   }
 
   /** The whole file gets its name: bytes to the disk first, then the name. @throws ContentError, ShoalError EXISTS */
@@ -158,13 +166,14 @@ export class PartialFile {
     this.#reader.path = this.final
   }
 
-  /** @throws ContentError */
+  /** What was written is on the disk. @throws ContentError */
   async sync(): Promise<void> {
-    try {
-      await this.#init.storage.handles.with(this.partial, 'write', file => file.datasync())
-    } catch (error) {
-      throw asContentError(error, this.partial)
-    }
+    await this.#syncing
+    const failure = this.#syncFailure
+    this.#syncFailure = undefined
+    // the kernel tells it once: that the next one succeeds does not say that those bytes are there
+    if (failure !== undefined) throw failure
+    await this.#datasync()
   }
 
   /** What to remember of a file that is not whole, after `sync`. */
@@ -195,6 +204,26 @@ export class PartialFile {
 
   get folder(): string {
     return dirname(this.final)
+  }
+
+  /** While more is fetched, so that there is little left to wait for at the end. */
+  #syncAhead(): void {
+    this.#unsyncedBytes = 0
+    this.#syncing = this.#datasync()
+      .catch((error: ContentError) => {
+        this.#syncFailure = error
+      })
+      .finally(() => {
+        this.#syncing = undefined
+      })
+  }
+
+  async #datasync(): Promise<void> {
+    try {
+      await this.#init.storage.handles.with(this.partial, 'write', file => file.datasync())
+    } catch (error) {
+      throw asContentError(error, this.partial)
+    }
   }
 
   #blockSet(bits?: Uint8Array): BlockSet {

@@ -29,6 +29,7 @@ import { partialPath } from '../../../src/library/content/place.ts'
 import { SharedContent } from '../../../src/library/content/shared-content.ts'
 import { TransferState, transferSchema } from '../../../src/library/content/transfer-state.ts'
 import { sha256 } from '../../../src/sha256.ts'
+import { eventually } from '../../../src/testkit/wait.ts'
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'shoal-content-')))
 after(() => rmSync(folder, { recursive: true }))
@@ -446,4 +447,53 @@ test('a file that grows while it is served is withdrawn at its next opening', as
   const from = source({ 'one.bin': 50_000 })
   appendFileSync(join(from.disk, 'one.bin'), 'x')
   await assert.rejects(from.seed.read(0, 0, 100), { code: 'CONTENT_CHANGED' })
+})
+
+test('a large file is brought to the disk while more is fetched, and what fails there is told', async () => {
+  const MIB = 1024 * 1024
+  const layout = Layout.single('11'.repeat(32) as FileId, 5 * 16 * MIB, 'large')
+  const { pieceLength } = layout
+  let syncs = 0
+  const files: Files = {
+    ...realFiles,
+    async open(path, how) {
+      const file = await realFiles.open(path, how)
+      return {
+        ...file,
+        async datasync() {
+          if (++syncs === 2) throw Object.assign(new Error('the disk has a fault'), { code: 'EIO' })
+        }
+      }
+    }
+  }
+  const at = state()
+  at.put({
+    id: 'large',
+    name: 'large',
+    folder: '',
+    size: layout.length,
+    info: undefined,
+    sources: { holders: [], addresses: [], trackers: [] }
+  })
+  const content = await PartialContent.open({
+    id: 'large',
+    layout,
+    folder: fresh(),
+    name: undefined,
+    state: at,
+    storage: { handles: new HandlePool(files), cache: new PieceCache() },
+    files
+  })
+  const piece = new Uint8Array(pieceLength)
+  for (let i = 0; i < layout.pieceCount; i++) {
+    await content.write(i, 0, [piece])
+    const written = (i + 1) * pieceLength
+    if (written === 32 * MIB || written === 64 * MIB) {
+      await eventually('it is synced', () => syncs === written / (32 * MIB))
+    }
+  }
+  await assert.rejects(content.finish(), { code: 'IO_FAILED' })
+  await content.finish()
+  assert.equal(syncs, 3)
+  await content.close()
 })
