@@ -17,8 +17,8 @@ export interface Content {
   hasBlock(piece: number, block: number): boolean
 
   /**
-   * Bytes to send. They have been verified against the tree since this process opened the file, so a file that was
-   * changed under our feet is never sent.
+   * Bytes to send. They have been verified against the tree since this process opened the file, and again when the file
+   * was touched after that, so a file that was changed under our feet is never sent.
    *
    * @throws ContentError
    */

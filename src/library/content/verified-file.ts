@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs'
 import { ContentError } from '../../../protocols/exchange/content.ts'
 import {
   BLOCK_BYTES,
@@ -11,6 +12,7 @@ import { sha256 } from '../../sha256.ts'
 import { asContentError } from './files.ts'
 import type { HandlePool } from './handle-pool.ts'
 import type { PieceCache } from './piece-cache.ts'
+import { ProvenPieces } from './proven-pieces.ts'
 
 /** Most bytes that are read and hashed to answer one request for hashes below the piece layer. */
 const MAX_HASHED_BYTES = 32 * 1024 * 1024
@@ -24,7 +26,7 @@ export interface Storage {
 
 /**
  * Reads a file piece by piece and checks each against its tree before a byte of it leaves: what was changed under our
- * feet is never served. The leaves of the pieces in the cache are known to the tree, so it answers requests for them.
+ * feet is never served. A piece that was checked is checked again only when the file was touched since. The leaves of the pieces in the cache are known to the tree, so it answers requests for them.
  */
 export class VerifiedFile {
   path: string
@@ -33,6 +35,7 @@ export class VerifiedFile {
   readonly #number = files++
   readonly #reading = new Map<number, Promise<Uint8Array>>() // BOUNDED by the exchange's reads under way
   readonly #cached = new Set<number>() // BOUNDED by the cache
+  readonly #proven = new ProvenPieces()
   /** Size, time and inode that the file must still have; undefined while it is being written. */
   #stamp: { mtimeMs: number; ino: number } | undefined
   #stampChecked = false
@@ -100,13 +103,16 @@ export class VerifiedFile {
   async #wholePiece(index: number): Promise<Uint8Array> {
     const cached = this.#storage.cache.get(this.#key(index)) ?? this.#reading.get(index)
     if (cached !== undefined) return await this.#piece(index)
-    const data = await this.#readVerified(index)
+    const { data, stats } = await this.#readBytes(index)
+    if (this.#proven.has(index, stats)) return data
+    this.#check(index, data, stats)
     this.tree.forgetLeaves(index)
     return data
   }
 
   async #readPiece(index: number): Promise<Uint8Array> {
-    const data = await this.#readVerified(index)
+    const { data, stats } = await this.#readBytes(index)
+    this.#check(index, data, stats)
     const onEvict = (): void => {
       this.#cached.delete(index)
       this.tree.forgetLeaves(index)
@@ -116,27 +122,35 @@ export class VerifiedFile {
     return data
   }
 
-  async #readVerified(index: number): Promise<Uint8Array> {
+  /** @throws ContentError, also when the piece is not whole */
+  async #readBytes(index: number): Promise<{ data: Uint8Array; stats: Stats }> {
     const data = Buffer.allocUnsafeSlow(this.tree.pieceSize(index))
-    let read: number
     try {
-      read = await this.#storage.handles.with(this.path, 'read', async file => {
+      return await this.#storage.handles.with(this.path, 'read', async file => {
         if (!this.#stampChecked && this.#stamp !== undefined) {
           const { size, mtimeMs, ino } = await file.stat()
           if (size !== this.tree.length || mtimeMs !== this.#stamp.mtimeMs || ino !== this.#stamp.ino) {
-            throw new ContentError('CONTENT_CHANGED', `${this.path} has changed`)
+            throw this.#changed()
           }
           this.#stampChecked = true
         }
-        return await file.read(data, index * this.tree.pieceLength)
+        const read = await file.read(data, index * this.tree.pieceLength)
+        if (read < data.byteLength) throw this.#changed()
+        return { data, stats: await file.stat() }
       })
     } catch (error) {
       throw asContentError(error, this.path)
     }
-    if (read < data.byteLength || this.tree.setLeaves(index, hashLeaves(data, sha256)) === 'bad') {
-      throw new ContentError('CONTENT_CHANGED', `${this.path} has changed`)
-    }
-    return data
+  }
+
+  /** The piece is what the tree says; its leaves are known from now on. @throws ContentError */
+  #check(index: number, data: Uint8Array, stats: Stats): void {
+    if (this.tree.setLeaves(index, hashLeaves(data, sha256)) === 'bad') throw this.#changed()
+    this.#proven.add(index, stats)
+  }
+
+  #changed(): ContentError {
+    return new ContentError('CONTENT_CHANGED', `${this.path} has changed`)
   }
 
   #key(index: number): string {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { Stats } from 'node:fs'
 import {
   appendFileSync,
   existsSync,
@@ -17,10 +18,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
-import { type FileId, idFromBytes } from '../../../protocols/core/ids.ts'
+import { type FileId, idFromBytes, idToBytes } from '../../../protocols/core/ids.ts'
 import { seededRng } from '../../../protocols/core/rng.ts'
 import type { Content } from '../../../protocols/exchange/content.ts'
-import { BLOCK_BYTES, hashLeaves, Layout, pieceLengthFor, TreeBuilder } from '../../../protocols/metainfo/index.ts'
+import {
+  BLOCK_BYTES,
+  FileTree,
+  hashLeaves,
+  Layout,
+  pieceLengthFor,
+  TreeBuilder
+} from '../../../protocols/metainfo/index.ts'
 import { type Files, realFiles } from '../../../src/library/content/files.ts'
 import { HandlePool } from '../../../src/library/content/handle-pool.ts'
 import { PartialContent } from '../../../src/library/content/partial-content.ts'
@@ -28,6 +36,7 @@ import { PieceCache } from '../../../src/library/content/piece-cache.ts'
 import { partialPath } from '../../../src/library/content/place.ts'
 import { SharedContent } from '../../../src/library/content/shared-content.ts'
 import { TransferState, transferSchema } from '../../../src/library/content/transfer-state.ts'
+import { VerifiedFile } from '../../../src/library/content/verified-file.ts'
 import { sha256 } from '../../../src/sha256.ts'
 import { eventually } from '../../../src/testkit/wait.ts'
 
@@ -314,6 +323,70 @@ test('a shared file that was changed is never served, and is told', async () => 
     })
     assert.deepEqual(from.changed, [path])
   }
+})
+
+test('a piece is hashed once while its file lies still, and again when the file was touched', async context => {
+  const from = source({ 'one.bin': 300_000 })
+  const path = join(from.disk, 'one.bin')
+  // nobody can set back the time of the last change, so the file system says so
+  let ageMs = 3_600_000
+  const files: Files = {
+    ...realFiles,
+    async open(path, how) {
+      const file = await realFiles.open(path, how)
+      const stat = async (): Promise<Stats> => {
+        const stats = await file.stat()
+        return Object.assign(stats, { mtimeMs: stats.mtimeMs - ageMs, ctimeMs: stats.ctimeMs - ageMs })
+      }
+      return { ...file, stat }
+    }
+  }
+  const { root, length } = from.layout.files[0]!
+  const pieceLength = from.layout.pieceLength
+  let hashed = 0
+  const tree = new FileTree({ root: idToBytes(root!), length, pieceLength, sha256 })
+  assert.equal(tree.setPieceLayer(treeOf(from.files[0]!.data, pieceLength)!.pieceLayer), 'good')
+  const { setLeaves } = tree
+  tree.setLeaves = (piece, leaves) => {
+    hashed++
+    return setLeaves.call(tree, piece, leaves)
+  }
+  const reader = new VerifiedFile({ path, tree, storage: { handles: new HandlePool(files), cache: new PieceCache() } })
+  const read = async (): Promise<void> => {
+    const bytes = await reader.read(pieceLength, pieceLength)
+    assert.equal(Buffer.compare(bytes, from.files[0]!.data.subarray(pieceLength, 2 * pieceLength)), 0)
+  }
+  await read()
+  await read()
+  assert.equal(hashed, 1)
+  const touched = new Date()
+  utimesSync(path, touched, touched)
+  await read()
+  assert.equal(hashed, 2)
+  // a block of it costs a hash: its leaves are to be known
+  await reader.read(pieceLength, 16_384)
+  assert.equal(hashed, 3)
+  reader.forget()
+
+  // bytes are changed, and the time of writing is set back
+  const bytes = Buffer.from(from.files[0]!.data)
+  bytes[pieceLength + 5]! ^= 1
+  writeFileSync(path, bytes)
+  utimesSync(path, touched, touched)
+  await assert.rejects(read(), { code: 'CONTENT_CHANGED' })
+
+  // what was changed just now may be changed again without a trace
+  ageMs = 0
+  writeFileSync(path, from.files[0]!.data)
+  hashed = 0
+  await read()
+  await read()
+  assert.equal(hashed, 2)
+  context.mock.timers.enable({ apis: ['Date'], now: Date.now() + 120_000 })
+  await read()
+  assert.equal(hashed, 3, 'found right while it was young')
+  await read()
+  assert.equal(hashed, 3)
 })
 
 /** A file system that fails, or is dead from then on, at its n-th operation. */
