@@ -26,7 +26,8 @@ export interface Storage {
 
 /**
  * Reads a file piece by piece and checks each against its tree before a byte of it leaves: what was changed under our
- * feet is never served. A piece that was checked is checked again only when the file was touched since. The leaves of the pieces in the cache are known to the tree, so it answers requests for them.
+ * feet is never served. A piece that was checked is checked again only when the file was touched since. The leaves of the
+ * pieces in the cache are known to the tree, so it answers requests for them.
  */
 export class VerifiedFile {
   path: string
