@@ -156,6 +156,7 @@ export class Downloads {
 
   onStored(chunk: Chunk, now: number): void {
     this.#requests.writingBytes -= chunk.length
+    const { freed } = this.picker
     if (this.picker.store(runOf(this.#layout, chunk)!)) this.#pieceDone(chunk.piece)
     const isDone = this.picker.isFinished
     if (isDone || now - this.#progressAt >= this.#config.progressMs) {
@@ -163,6 +164,7 @@ export class Downloads {
       this.#out.event({ type: 'progress', storedBytes: this.picker.storedBytes })
     }
     if (isDone) this.#out.event({ type: 'done' })
+    else if (this.picker.freed !== freed) this.#requests.wakeAll(now)
     else this.#requests.wakeStarved(now)
   }
 

@@ -7,7 +7,6 @@ import { PeerRequests } from './peer-requests.ts'
 import type { Counted } from './piece-picker.ts'
 import { PieceSet } from './piece-set.ts'
 import { Rate } from './rate.ts'
-import type { SourceStats } from './swarm-events.ts'
 import { UploadQueue } from './upload-queue.ts'
 
 /** Everything that a swarm remembers of one connected peer. */
@@ -78,24 +77,6 @@ export class PeerState {
     this.sent = new Rate(init.config.rateSpanMs)
     this.requests = new PeerRequests(init.config, init.blocksPerPiece)
     this.uploads = new UploadQueue(init.config.uploadWindowBytes)
-  }
-
-  stats(now: number): SourceStats {
-    return {
-      peer: this.peer,
-      goodBytes: this.goodBytes,
-      wastedBytes: this.wastedBytes,
-      sentBytes: this.sent.total,
-      down: this.received.perSecond(now),
-      up: this.sent.perSecond(now),
-      pieces: this.pieces.count,
-      owedBytes: this.requests.bytes,
-      isChoking: this.isChoking,
-      isInteresting: this.isInteresting,
-      isChoked: this.isChoked,
-      isInterested: this.isInterested,
-      isSnubbing: this.isSnubbing
-    }
   }
 
   forChoker(isSeed: boolean, now: number): ChokerPeer {

@@ -59,7 +59,7 @@ interface Begun {
 export class PiecePicker {
   /** Pieces that were looked at in search of one that fits: what choosing has cost so far. */
   looks = 0
-  /** Grows whenever a block is to be had again that was not. */
+  /** Grows whenever blocks may be asked for that might not before. */
   freed = 0
   readonly #layout: Layout
   readonly #rng: Rng
@@ -252,7 +252,10 @@ export class PiecePicker {
     this.#begun.delete(run.piece)
     this.#done.add(run.piece)
     this.#wantedDone++
-    if (run.piece === this.#first) this.#first = undefined
+    if (run.piece === this.#first) {
+      this.#first = undefined
+      this.freed++
+    }
     return true
   }
 
