@@ -166,6 +166,19 @@ export function makeProgram({ io, out, createNode, onExitCode }: ProgramInit): C
       await (await import('./commands/group-new.ts')).groupNew(contextOf(command), file)
     })
   program
+    .command('lab')
+    .argument('[experiment]', 'name of an experiment, path of your own, or "all"; none lists them')
+    .description('run experiments with the protocols in a simulated network')
+    .option('--peers <number>', 'simulated peers', integer(2))
+    .option('--seeds <number>', 'independent runs', integer(1))
+    .option('--seed <number>', 'the first seed (default: 1)', integer(0))
+    .option('--set <name=value>', 'change a setting of the experiment (repeatable)', collect)
+    .option('--jobs <number>', 'runs at once (default: one for each core)', integer(1))
+    .option('--out <dir>', 'folder for the CSV and HTML files (default: lab-results)')
+    .action(async (experiment: string | undefined, options, command: Command) => {
+      await (await import('./commands/lab.ts')).lab(contextOf(command), experiment, options)
+    })
+  program
     .command('version')
     .description('print the version')
     .action(async (_options, command: Command) => {

@@ -1,4 +1,5 @@
 import type { Peer } from '../../protocols/core/peer.ts'
+import { indexPeers } from '../../protocols/core/peer.ts'
 import {
   Overlay,
   type OverlayCommand,
@@ -8,7 +9,6 @@ import {
   overlayCodec,
   overlayConfig
 } from '../../protocols/overlay/index.ts'
-import { indexPeers } from '../../protocols/core/peer.ts'
 import type { Channel, Simulation } from '../simulator/index.ts'
 import { type Graph, graphOf } from './graph.ts'
 

@@ -72,7 +72,11 @@ export default experiment({
     { value: 'healed', where: { dead: 0.9 }, figure: 1, evidence: 'goal', source: 'at most' }
   ],
   plots: [
-    { title: 'Survivors that a broadcast reaches, by share of dead', x: 'dead', y: ['atOnce', 'firstCycle', 'afterOne'] },
+    {
+      title: 'Survivors that a broadcast reaches, by share of dead',
+      x: 'dead',
+      y: ['atOnce', 'firstCycle', 'afterOne']
+    },
     { title: 'Cycles until all survivors are connected again', x: 'dead', y: ['healed'] },
     { title: 'Survivors that a broadcast reaches, in time', x: 'cycle', y: ['reached'], series: 'dead' }
   ]

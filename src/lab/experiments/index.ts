@@ -1,0 +1,10 @@
+import type { Experiment } from '../experiment.ts'
+import attack from './attack.ts'
+import churn from './churn.ts'
+import floodReach from './flood-reach.ts'
+import flooding from './flooding.ts'
+import graph from './graph.ts'
+import healing from './healing.ts'
+
+/** In the order in which they are listed. */
+export const experiments: readonly Experiment[] = [graph, healing, floodReach, flooding, churn, attack]

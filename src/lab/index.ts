@@ -1,0 +1,6 @@
+export type { Experiment, Row, Settings } from './experiment.ts'
+export { experiments } from './experiments/index.ts'
+export { findExperiment, LabError } from './find.ts'
+export { type LabRun, type RunOptions, runExperiment } from './run.ts'
+export type { Result } from './summary.ts'
+export { tableRows, tableTitles } from './text.ts'
