@@ -52,7 +52,7 @@ export function html({ experiment, settings, seeds, command, results }: Report):
     `<p>${escaped(summary)}</p>`,
     `<p>Set-up: ${escaped(setUp.join('; '))}. Seeds: ${escaped(seeds.join(', '))}.</p>`,
     `<p><code>${escaped(command)}</code></p>`,
-    ...plots.map(plot => `<figure>${plotSvg(experiment, plot, results)}</figure>`),
+    ...plots.map((plot, i) => `<figure>${plotSvg(experiment, plot, results, `plot${i}-`)}</figure>`),
     '<table>',
     `<thead><tr>${titles.join('')}</tr></thead>`,
     '<tbody>',

@@ -12,8 +12,15 @@ import {
 import type { Channel, Simulation } from '../simulator/index.ts'
 import { type Graph, graphOf } from './graph.ts'
 
-/** Between two newcomers: far below what the contact passes on in a second, so that each join is over before the next. */
-const JOIN_EVERY_MS = 50
+/**
+ * Between two newcomers, ms. A peer gives up two of its places in a few minutes, no more, so newcomers find places among
+ * all only while a network does not grow by much more than a few thousandths in a second; what one contact passes on is
+ * limited too. `rush` is that limit from the first newcomer on.
+ */
+const JOIN_EVERY_MS = {
+  gradual: (peers: number) => Math.round(Math.min(500, Math.max(50, 500_000 / peers))),
+  rush: () => 50
+}
 /** How often `run` says how far it is. */
 const STEPS = 100
 
@@ -50,12 +57,12 @@ export class OverlayNetwork {
   }
 
   /** Peers join one after another, all through the first one. */
-  grow(peers: number, progress?: (share: number) => void): void {
+  grow(peers: number, progress?: (share: number) => void, pace: keyof typeof JOIN_EVERY_MS = 'gradual'): void {
     const [contact] = this.#simulation.addPeers(1) as [Peer]
     for (let i = 1; i < peers; i++) {
       const [peer] = this.#simulation.addPeers(1) as [Peer]
       this.channel.command(peer, { type: 'join', contact })
-      this.#simulation.run(this.#simulation.now + JOIN_EVERY_MS)
+      this.#simulation.run(this.#simulation.now + JOIN_EVERY_MS[pace](i))
       if (i % Math.ceil(peers / STEPS) === 0) progress?.(i / peers)
     }
   }

@@ -16,11 +16,16 @@ const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9
 interface Point {
   x: string | number
   mean: number
-  halfWidth: number
+  /** The confidence interval, as far as the value can be. */
+  low: number
+  high: number
 }
 
-/** One plot as SVG text: means over the seeds with their 95 % confidence intervals. */
-export function plotSvg(experiment: Experiment, plot: Plot, results: readonly Result[]): string {
+/**
+ * One plot as SVG text: means over the seeds with their 95 % confidence intervals.
+ * @param prefix of its ids, which must be unique on a page
+ */
+export function plotSvg(experiment: Experiment, plot: Plot, results: readonly Result[], prefix: string): string {
   const series = seriesOf(experiment, plot, results)
   const first = experiment.values[plot.y[0] as string] as Value
   const categories = isCategorical(plot, series)
@@ -31,7 +36,7 @@ export function plotSvg(experiment: Experiment, plot: Plot, results: readonly Re
     animation: false,
     color: COLOURS,
     title: { text: plot.title, left: 'center', textStyle: { fontSize: 15 } },
-    legend: { bottom: 0, show: series.length > 1, data: series.map(({ name }) => name) },
+    legend: { bottom: 0, itemGap: 24, show: series.length > 1, data: series.map(({ name }) => name) },
     grid: { left: 70, right: 24, top: 44, bottom: series.length > 1 ? 76 : 52 },
     xAxis: {
       name: experiment.by[plot.x],
@@ -43,6 +48,7 @@ export function plotSvg(experiment: Experiment, plot: Plot, results: readonly Re
     },
     yAxis: {
       type: plot.logY === true ? 'log' : 'value',
+      ...(plot.logY === true ? {} : { min: ({ min }: { min: number }) => Math.min(0, min) }),
       name: plot.y.length === 1 ? first.title : '',
       axisLabel: { formatter: (number: number) => axisText(number, first) }
     },
@@ -52,7 +58,12 @@ export function plotSvg(experiment: Experiment, plot: Plot, results: readonly Re
   })
   const svg = chart.renderToSVGString()
   chart.dispose()
-  return svg
+  // the library counts what it has drawn so far, and a page is to be the same whatever was drawn before
+  const names = new Map<string, string>()
+  return svg.replaceAll(/\bzr\d+-(?:cls-|c)\d+/g, name => {
+    if (!names.has(name)) names.set(name, `${prefix}${names.size}`)
+    return names.get(name) as string
+  })
 }
 
 function seriesOf(experiment: Experiment, plot: Plot, results: readonly Result[]): { name: string; points: Point[] }[] {
@@ -67,10 +78,18 @@ function seriesOf(experiment: Experiment, plot: Plot, results: readonly Result[]
     const name = partName === undefined ? title : plot.y.length > 1 ? `${title}, ${partName}` : partName
     const points = series.get(name) ?? []
     // what is not above 0 has no place on a logarithmic axis
-    if (plot.logY !== true || mean > 0) points.push({ x, mean, halfWidth })
+    if (plot.logY !== true || mean > 0)
+      points.push({ x, mean, ...intervalOf(mean, halfWidth, experiment.values[value] as Value) })
     series.set(name, points)
   }
   return [...series].map(([name, points]) => ({ name, points }))
+}
+
+/** An interval does not go where its value cannot be. */
+function intervalOf(mean: number, halfWidth: number, { as }: Value): { low: number; high: number } {
+  const most = as === 'percent' && mean <= 1 ? 1 : Number.POSITIVE_INFINITY
+  const least = mean >= 0 ? 0 : Number.NEGATIVE_INFINITY
+  return { low: Math.max(least, mean - halfWidth), high: Math.min(most, mean + halfWidth) }
 }
 
 function isCategorical(plot: Plot, series: readonly { points: readonly Point[] }[]): boolean {
@@ -94,14 +113,15 @@ function drawn(plot: Plot, { name, points, index, of, categories }: Drawn): obje
     color: COLOURS[index % COLOURS.length],
     symbolSize: points.length > 50 ? 0 : 6
   }
-  const least = plot.logY === true ? Number.MIN_VALUE : Number.NEGATIVE_INFINITY
+  const least = plot.logY === true ? 0 : Number.NEGATIVE_INFINITY
   const whiskers = {
     type: 'custom',
     silent: true,
+    clip: true,
     z: 3,
     data: points
-      .filter(({ mean, halfWidth }) => halfWidth > 0 && mean - halfWidth > least)
-      .map(point => [place(point), point.mean - point.halfWidth, point.mean + point.halfWidth]),
+      .filter(({ low, high }) => low < high && low > least)
+      .map(point => [place(point), point.low, point.high]),
     renderItem: (_: unknown, api: WhiskerApi) => whisker(api, { index, of, isBar: plot.kind === 'bar' })
   }
   // lines through many points would drown in their intervals

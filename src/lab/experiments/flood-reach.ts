@@ -11,7 +11,7 @@ const TEXTBOOK = 'bound d(d−1)^(k−1)'
 export default experiment({
   name: 'flood-reach',
   summary: 'new peers at step k of a flood to d neighbours: the textbook’s bound and a random graph',
-  settings: { peers: 10_000, neighbours: [5, 10, 33], floods: 20, steps: 7 },
+  settings: { peers: 10_000, neighbours: [5, 10, 33], floods: 10, steps: 7 },
   seeds: 5,
   cases: ({ neighbours }) => neighbours.map(d => ({ d })),
   by: { d: 'neighbours d', k: 'step k' },

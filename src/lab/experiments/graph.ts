@@ -7,6 +7,7 @@ import { OverlayNetwork } from '../overlay-network.ts'
 import { randomRegular } from '../topologies.ts'
 
 const OVERLAY = { graph: 'overlay' }
+const RUSH = { graph: 'overlay after a rush' }
 const MODEL = { graph: 'random regular' }
 const HYPARVIEW = { peers: 10_000, active: 5, passive: 30, cycles: 50 }
 
@@ -15,7 +16,7 @@ export default experiment({
   summary: 'how random the overlay is: degrees, clustering, path lengths, spectral gap',
   settings: { ...HYPARVIEW, sources: 500 },
   seeds: 5,
-  cases: () => [OVERLAY, MODEL],
+  cases: () => [OVERLAY, RUSH, MODEL],
   by: { graph: 'graph', degree: 'neighbours' },
   values: {
     clustering: { title: 'clustering', as: { digits: 6 } },
@@ -31,7 +32,7 @@ export default experiment({
     if (graph === MODEL.graph) return quality(randomRegular(peers, active, seededRng(seed)), settings)
     const simulation = new Simulation({ seed, trace: false })
     const overlay = new OverlayNetwork(simulation, { config: { activeSize: active, passiveSize: passive } })
-    overlay.grow(peers, share => progress(share / 2))
+    overlay.grow(peers, share => progress(share / 2), graph === RUSH.graph ? 'rush' : 'gradual')
     overlay.run(cycles, share => progress(0.5 + share / 2))
     return quality(overlay.graph().graph, settings)
   },

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Experiment, Row } from '../../src/lab/experiment.ts'
+import { experiments } from '../../src/lab/experiments/index.ts'
+import { findExperiment, LabError } from '../../src/lab/find.ts'
+import { runTasks } from '../../src/lab/pool.ts'
+import { settingsWith } from '../../src/lab/settings.ts'
+import { summarise } from '../../src/lab/summary.ts'
+import { runTask, tasksOf } from '../../src/lab/task.ts'
+
+/** Small enough for a second each. */
+const SMALL: Record<string, Record<string, string>> = {
+  graph: { peers: '150', cycles: '3', sources: '20' },
+  healing: { peers: '150', dead: '0.5,0.9', settle: '3', cycles: '3' },
+  'flood-reach': { peers: '400', neighbours: '5', floods: '3', steps: '5' },
+  flooding: { topologies: 'random', ttl: '4', floods: '2' },
+  churn: { peers: '80', minutes: '1', searches: '5' },
+  attack: { peers: '80', factor: '100', seconds: '5', attackers: '2' }
+}
+
+function run(experiment: Experiment, seed = 1): Row[] {
+  const settings = settingsWith(experiment, SMALL[experiment.name] ?? {})
+  return tasksOf(experiment, { source: experiment.name, settings, seeds: [seed] }).flatMap(task =>
+    runTask(experiment, task)
+  )
+}
+
+for (const experiment of experiments) {
+  test(`${experiment.name}: a seed gives the same measurements each time, and only columns that are declared`, () => {
+    const rows = run(experiment)
+    assert.deepEqual(run(experiment), rows)
+    assert.notDeepEqual(run(experiment, 2), rows)
+    const columns = new Set(['seed', ...Object.keys(experiment.by), ...Object.keys(experiment.values)])
+    for (const row of rows) {
+      for (const [column, value] of Object.entries(row)) {
+        assert.ok(columns.has(column), `column ${column}`)
+        assert.ok(typeof value === 'string' || Number.isFinite(value), `${column}: ${value}`)
+      }
+    }
+    // each value is measured, and each published figure meets a row of the full set-up
+    for (const value of Object.keys(experiment.values))
+      assert.ok(
+        rows.some(row => row[value] !== undefined),
+        value
+      )
+    const cases = experiment.cases?.(experiment.settings) ?? [{}]
+    for (const { where = {}, value } of experiment.published ?? []) {
+      const isMet = cases.some(one =>
+        Object.entries(where).every(([column, is]) => !(column in one) || one[column] === is)
+      )
+      assert.ok(isMet, `the figure of ${value} for ${JSON.stringify(where)}`)
+    }
+  })
+}
+
+test('measurements are what they were', async () => {
+  const flooding = await findExperiment('flooding')
+  const [row] = run(flooding)
+  assert.deepEqual(row, {
+    seed: 1,
+    topology: 'random',
+    ttl: 4,
+    success: 0.5,
+    hops: 2,
+    messages: 0.05098617324115494,
+    duplicates: 0.029910269192422678,
+    visited: 486.5
+  })
+})
+
+test('results do not depend on the number of processes', async () => {
+  const experiment = await findExperiment('flood-reach')
+  const settings = settingsWith(experiment, { ...SMALL['flood-reach'], neighbours: '3,4' })
+  const tasks = tasksOf(experiment, { source: 'flood-reach', settings, seeds: [1, 2] })
+  const here = tasks.map(task => runTask(experiment, task))
+  let last = 0
+  assert.deepEqual(await runTasks(tasks, { jobs: 1 }), here)
+  assert.deepEqual(
+    await runTasks(tasks, {
+      jobs: 3,
+      onProgress: share => {
+        last = share
+      }
+    }),
+    here
+  )
+  assert.equal(last, 1)
+  const means = summarise(experiment, settings, here.flat()).map(({ mean, count }) => [mean, count])
+  assert.ok(means.every(([, count]) => count === 2))
+})
+
+test('what goes wrong in a run is told with its seed and case', async () => {
+  const task = {
+    experiment: 'flooding',
+    settings: { copies: 0, floods: 1 },
+    case: { topology: 'heap', ttl: 1 },
+    seed: 7
+  }
+  await assert.rejects(runTasks([task], { jobs: 1 }), (error: Error) => {
+    assert.ok(error instanceof LabError)
+    assert.match(error.message, /^seed 7, \{"topology":"heap","ttl":1\}: no topology heap/)
+    return true
+  })
+})
+
+test('an interrupt ends the runs', async () => {
+  const experiment = await findExperiment('graph')
+  const [task] = tasksOf(experiment, { source: 'graph', settings: experiment.settings, seeds: [1] })
+  const interrupt = new AbortController()
+  const running = runTasks([task!], { jobs: 1, signal: interrupt.signal, onProgress: () => interrupt.abort() })
+  await assert.rejects(running, { name: 'AbortError' })
+  await assert.rejects(runTasks([task!], { signal: interrupt.signal }), { name: 'AbortError' })
+})
