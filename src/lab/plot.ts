@@ -1,4 +1,4 @@
-import { BarChart, CustomChart, LineChart } from 'echarts/charts'
+import { BarChart, CustomChart, LineChart, ScatterChart } from 'echarts/charts'
 import { GridComponent, LegendComponent, TitleComponent } from 'echarts/components'
 import * as echarts from 'echarts/core'
 import { SVGRenderer } from 'echarts/renderers'
@@ -6,10 +6,21 @@ import type { Experiment, Plot, Value } from './experiment.ts'
 import { matches, type Result } from './summary.ts'
 import { numberText } from './text.ts'
 
-echarts.use([BarChart, CustomChart, LineChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer])
+echarts.use([
+  BarChart,
+  CustomChart,
+  LineChart,
+  ScatterChart,
+  GridComponent,
+  LegendComponent,
+  TitleComponent,
+  SVGRenderer
+])
 
 const WIDTH = 640
 const HEIGHT = 400
+/** The legend's name for figures that ours were compared with. */
+const PUBLISHED = 'published'
 /** Told apart with any colour vision (Okabe and Ito 2008), and on white. */
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000']
 
@@ -19,6 +30,7 @@ interface Point {
   /** The confidence interval, as far as the value can be. */
   low: number
   high: number
+  published: readonly number[]
 }
 
 /**
@@ -31,13 +43,16 @@ export function plotSvg(experiment: Experiment, plot: Plot, results: readonly Re
   const categories = isCategorical(plot, series)
     ? [...new Set(series.flatMap(({ points }) => points.map(({ x }) => String(x))))]
     : undefined
+  const isBar = plot.kind === 'bar'
+  const published = isBar ? [] : series.flatMap(({ points }) => points.filter(point => point.published.length > 0))
+  const names = [...series.map(({ name }) => name), ...(published.length > 0 ? [PUBLISHED] : [])]
   const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: HEIGHT })
   chart.setOption({
     animation: false,
     color: COLOURS,
     title: { text: plot.title, left: 'center', textStyle: { fontSize: 15 } },
-    legend: { bottom: 0, itemGap: 24, show: series.length > 1, data: series.map(({ name }) => name) },
-    grid: { left: 70, right: 24, top: 44, bottom: series.length > 1 ? 76 : 52 },
+    legend: { bottom: 0, itemGap: 24, show: names.length > 1, data: names },
+    grid: { left: 70, right: 24, top: 44, bottom: names.length > 1 ? 76 : 52 },
     xAxis: {
       name: experiment.by[plot.x],
       nameLocation: 'middle',
@@ -52,23 +67,26 @@ export function plotSvg(experiment: Experiment, plot: Plot, results: readonly Re
       name: plot.y.length === 1 ? first.title : '',
       axisLabel: { formatter: (number: number) => axisText(number, first) }
     },
-    series: series.flatMap(({ name, points }, i) =>
-      drawn(plot, { name, points, index: i, of: series.length, categories })
-    )
+    series: [
+      ...series.flatMap(({ name, points }, i) =>
+        drawn(plot, { name, points, index: i, of: series.length, categories })
+      ),
+      ...(published.length > 0 ? [marks(published, categories)] : [])
+    ]
   })
   const svg = chart.renderToSVGString()
   chart.dispose()
   // the library counts what it has drawn so far, and a page is to be the same whatever was drawn before
-  const names = new Map<string, string>()
-  return svg.replaceAll(/\bzr\d+-(?:cls-|c)\d+/g, name => {
-    if (!names.has(name)) names.set(name, `${prefix}${names.size}`)
-    return names.get(name) as string
+  const ids = new Map<string, string>()
+  return svg.replaceAll(/\bzr\d+-(?:cls-|c)\d+/g, id => {
+    if (!ids.has(id)) ids.set(id, `${prefix}${ids.size}`)
+    return ids.get(id) as string
   })
 }
 
 function seriesOf(experiment: Experiment, plot: Plot, results: readonly Result[]): { name: string; points: Point[] }[] {
   const series = new Map<string, Point[]>()
-  for (const { group, value, mean, halfWidth = 0 } of results) {
+  for (const { group, value, mean, halfWidth = 0, figures } of results) {
     const x = group[plot.x]
     if (!plot.y.includes(value) || x === undefined || !matches(group, plot.where ?? {})) continue
     const title = (experiment.values[value] as Value).title
@@ -78,11 +96,15 @@ function seriesOf(experiment: Experiment, plot: Plot, results: readonly Result[]
     const name = partName === undefined ? title : plot.y.length > 1 ? `${title}, ${partName}` : partName
     const points = series.get(name) ?? []
     // what is not above 0 has no place on a logarithmic axis
-    if (plot.logY !== true || mean > 0)
-      points.push({ x, mean, ...intervalOf(mean, halfWidth, experiment.values[value] as Value) })
+    if (plot.logY !== true || mean > 0) {
+      const interval = intervalOf(mean, halfWidth, experiment.values[value] as Value)
+      const published = figures.filter(({ deviation }) => deviation !== undefined).map(({ figure }) => figure)
+      points.push({ x, mean, ...interval, published })
+    }
     series.set(name, points)
   }
-  return [...series].map(([name, points]) => ({ name, points }))
+  const inOrder = (a: Point, b: Point): number => (typeof a.x === 'string' ? 0 : a.x - Number(b.x))
+  return [...series].map(([name, points]) => ({ name, points: points.sort(inOrder) }))
 }
 
 /** An interval does not go where its value cannot be. */
@@ -104,8 +126,23 @@ interface Drawn {
   categories: readonly string[] | undefined
 }
 
+function placeOf({ x }: Point, categories: readonly string[] | undefined): number | string {
+  return categories === undefined ? x : categories.indexOf(String(x))
+}
+
+function marks(points: readonly Point[], categories: readonly string[] | undefined): object {
+  return {
+    name: PUBLISHED,
+    type: 'scatter',
+    symbol: 'diamond',
+    symbolSize: 12,
+    itemStyle: { color: 'none', borderColor: '#000', borderWidth: 1.5 },
+    data: points.flatMap(point => point.published.map(figure => [placeOf(point, categories), figure]))
+  }
+}
+
 function drawn(plot: Plot, { name, points, index, of, categories }: Drawn): object[] {
-  const place = ({ x }: Point): number | string => (categories === undefined ? x : categories.indexOf(String(x)))
+  const place = (point: Point): number | string => placeOf(point, categories)
   const line = {
     name,
     type: plot.kind ?? 'line',

@@ -33,11 +33,13 @@ export async function runTasks(tasks: readonly Task[], options: PoolOptions = {}
   let next = 0
   let done = 0
   const workers: ChildProcess[] = [] // BOUNDED by jobs
+  let abort = (): void => {}
   const progress = (): void => onProgress?.(shares.reduce((sum, share) => sum + share, 0) / tasks.length, done)
 
   try {
     await new Promise<void>((resolve, reject) => {
-      signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
+      abort = () => reject(signal?.reason)
+      signal?.addEventListener('abort', abort)
       if (tasks.length === 0) resolve()
       for (let i = 0; i < Math.min(Math.max(1, jobs), tasks.length); i++) {
         const worker = fork(WORKER, { execArgv: [`--max-semi-space-size=${YOUNG_GENERATION_MIB}`] })
@@ -66,6 +68,7 @@ export async function runTasks(tasks: readonly Task[], options: PoolOptions = {}
       }
     })
   } finally {
+    signal?.removeEventListener('abort', abort)
     for (const worker of workers) {
       worker.removeAllListeners()
       worker.on('error', () => {})
