@@ -6,6 +6,17 @@ import type { Experiment, Plot, Value } from './experiment.ts'
 import { matches, type Result } from './summary.ts'
 import { numberText } from './text.ts'
 
+const WIDTH = 640
+const HEIGHT = 380
+const LEGEND_LINE = 26
+/** What a character and the symbol beside a name take. */
+const CHARACTER = 6.8
+const SYMBOL = 56
+/** The legend's name for figures that ours were compared with. */
+const PUBLISHED = 'published'
+/** Told apart with any colour vision (Okabe and Ito 2008), and on white. */
+const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000']
+
 echarts.use([
   BarChart,
   CustomChart,
@@ -16,13 +27,6 @@ echarts.use([
   TitleComponent,
   SVGRenderer
 ])
-
-const WIDTH = 640
-const HEIGHT = 400
-/** The legend's name for figures that ours were compared with. */
-const PUBLISHED = 'published'
-/** Told apart with any colour vision (Okabe and Ito 2008), and on white. */
-const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000']
 
 interface Point {
   x: string | number
@@ -46,19 +50,20 @@ export function plotSvg(experiment: Experiment, plot: Plot, results: readonly Re
   const isBar = plot.kind === 'bar'
   const published = isBar ? [] : series.flatMap(({ points }) => points.filter(point => point.published.length > 0))
   const names = [...series.map(({ name }) => name), ...(published.length > 0 ? [PUBLISHED] : [])]
-  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: HEIGHT })
+  const legend = names.length > 1 ? legendLines(names) * LEGEND_LINE : 0
+  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height: HEIGHT + legend })
   chart.setOption({
     animation: false,
     color: COLOURS,
     title: { text: plot.title, left: 'center', textStyle: { fontSize: 15 } },
-    legend: { bottom: 0, itemGap: 24, show: names.length > 1, data: names },
-    grid: { left: 70, right: 24, top: 44, bottom: names.length > 1 ? 76 : 52 },
+    legend: { bottom: 0, left: 'center', width: WIDTH - SYMBOL, itemGap: 16, show: names.length > 1, data: names },
+    grid: { left: 70, right: 24, top: 44, bottom: 52 + legend },
     xAxis: {
       name: experiment.by[plot.x],
       nameLocation: 'middle',
       nameGap: 28,
       ...(categories === undefined
-        ? { type: plot.logX === true ? 'log' : 'value', scale: true }
+        ? { type: plot.logX === true ? 'log' : 'value', scale: true, minInterval: areWhole(series) ? 1 : 0 }
         : { type: 'category', data: categories })
     },
     yAxis: {
@@ -114,6 +119,25 @@ function intervalOf(mean: number, halfWidth: number, { as }: Value): { low: numb
   return { low: Math.max(least, mean - halfWidth), high: Math.min(most, mean + halfWidth) }
 }
 
+function areWhole(series: readonly { points: readonly Point[] }[]): boolean {
+  return series.every(({ points }) => points.every(({ x }) => Number.isInteger(x)))
+}
+
+/** The library wraps the legend but makes no room for it. */
+function legendLines(names: readonly string[]): number {
+  let lines = 1
+  let left = WIDTH - SYMBOL
+  for (const name of names) {
+    const width = name.length * CHARACTER + SYMBOL
+    if (width > left) {
+      lines++
+      left = WIDTH - SYMBOL
+    }
+    left -= width
+  }
+  return lines
+}
+
 function isCategorical(plot: Plot, series: readonly { points: readonly Point[] }[]): boolean {
   return plot.kind === 'bar' || series.some(({ points }) => points.some(({ x }) => typeof x === 'string'))
 }
@@ -148,6 +172,8 @@ function drawn(plot: Plot, { name, points, index, of, categories }: Drawn): obje
     type: plot.kind ?? 'line',
     data: points.map(point => [place(point), point.mean]),
     color: COLOURS[index % COLOURS.length],
+    // the colours come round again
+    lineStyle: { type: index < COLOURS.length ? 'solid' : 'dashed' },
     symbolSize: points.length > 50 ? 0 : 6
   }
   const least = plot.logY === true ? 0 : Number.NEGATIVE_INFINITY
