@@ -38,6 +38,8 @@ export async function runExperiment(nameOrPath: string, options: RunOptions = {}
   const seeds = Array.from({ length: options.seeds ?? experiment.seeds }, (_, i) => first + i)
   const isKnown = experiment.name === nameOrPath
   const tasks = tasksOf(experiment, { source: isKnown ? nameOrPath : resolve(nameOrPath), settings, seeds })
+  // not only after hours that there is no place for the results
+  if (options.out !== undefined) await mkdir(options.out, { recursive: true })
   const rows = (await runTasks(tasks, options)).flat()
   if (rows.length === 0) throw new LabError(`${experiment.name} measured nothing`)
   const results = summarise(experiment, settings, rows)
@@ -50,7 +52,6 @@ export async function runExperiment(nameOrPath: string, options: RunOptions = {}
 async function write(run: Omit<LabRun, 'files'>, folder: string, command: string): Promise<string[]> {
   // the plotting library is large, and only needed here
   const { html } = await import('./html.ts')
-  await mkdir(folder, { recursive: true })
   const files = {
     csv: csv(run.experiment, run.rows),
     html: html({ ...run, command })

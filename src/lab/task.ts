@@ -22,10 +22,24 @@ export function tasksOf(
   return seeds.flatMap(seed => cases.map(one => ({ experiment: source, settings, case: one, seed })))
 }
 
-/** Runs one case with one seed here and now. The rows say which they are of. */
+/**
+ * Runs one case with one seed here and now. The rows say which they are of.
+ * @throws RangeError when it measured what the experiment does not know, or no number
+ */
 export function runTask(experiment: Experiment, task: Task, progress: (share: number) => void = () => {}): Row[] {
   const { settings, seed } = task
   const measured = experiment.run({ seed, settings, case: task.case, progress })
   const rows = Array.isArray(measured) ? (measured as readonly Row[]) : [measured as Row]
-  return rows.map(row => ({ seed, ...task.case, ...row }))
+  return rows.map(row => checked(experiment, { seed, ...task.case, ...row }))
+}
+
+function checked(experiment: Experiment, row: Row): Row {
+  for (const [column, value] of Object.entries(row)) {
+    const isValue = Object.hasOwn(experiment.values, column)
+    if (!isValue && !Object.hasOwn(experiment.by, column) && column !== 'seed') {
+      throw new RangeError(`${column} is neither in \`by\` nor in \`values\``)
+    }
+    if (isValue && !Number.isFinite(value)) throw new RangeError(`${column} is ${value}`)
+  }
+  return row
 }

@@ -113,6 +113,14 @@ test('what cannot be asked for', async () => {
   }
 })
 
+test('a folder that cannot be one is told before anything runs', async () => {
+  const file = join(newOut(), 'file')
+  writeFileSync(file, '')
+  const ran = await shoal(['lab', 'graph', '--out', file])
+  assert.equal(ran.code, 10)
+  assert.match(ran.err, /cannot write to .*file: EEXIST/)
+})
+
 test('an interrupt ends it', async () => {
   const interrupt = new AbortController()
   const ran = shoal(['lab', 'graph', '--out', newOut()], {

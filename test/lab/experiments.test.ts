@@ -103,6 +103,22 @@ test('what goes wrong in a run is told with its seed and case', async () => {
   })
 })
 
+test('a measurement that is no number, or of nothing declared, is refused', () => {
+  const definition: Experiment = {
+    name: 'bad',
+    summary: '',
+    settings: {},
+    seeds: 1,
+    by: {},
+    values: { x: { title: 'x' } },
+    run: () => ({ x: 0 / 0 })
+  }
+  const task = { experiment: 'bad', settings: {}, case: {}, seed: 1 }
+  assert.throws(() => runTask(definition, task), /x is NaN/)
+  assert.throws(() => runTask({ ...definition, run: () => ({ x: 1, y: 1 }) }, task), /y is neither in/)
+  assert.deepEqual(runTask({ ...definition, run: () => [{ x: 1 }] }, task), [{ seed: 1, x: 1 }])
+})
+
 test('an interrupt ends the runs', async () => {
   const experiment = await findExperiment('graph')
   const [task] = tasksOf(experiment, { source: 'graph', settings: experiment.settings, seeds: [1] })

@@ -73,6 +73,9 @@ async function runOne({ out, io }: Context, name: string, options: LabCommandOpt
     if (io.interrupted.aborted) throw new ShoalError('INTERRUPTED', 'the experiment was interrupted')
     if (error instanceof LabError)
       throw new ShoalError('USAGE', error.message, { cause: error, next: 'See `shoal lab`.' })
+    if ((error as NodeJS.ErrnoException).syscall !== undefined) {
+      throw new ShoalError('PERMISSION', `cannot write to ${folder}: ${(error as Error).message}`, { cause: error })
+    }
     throw error
   }
   out.clearProgress()
