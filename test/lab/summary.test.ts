@@ -115,7 +115,7 @@ test('HTML is one well-formed page with its plots and no reference to anything e
   assert.match(page, /a &quot;sample&quot; of &lt;things&gt; &amp; more/)
   assert.match(page, /Lines &lt;1&gt;/)
   assert.match(page, /share, a/)
-  assert.match(page, />published</)
+  assert.match(page, />published<\/text>/)
   assert.doesNotMatch(page, /<(script|link|img|iframe)|(?<!xmlns(:xlink)?=)"https?:/)
   const again = html({
     experiment: sample,
