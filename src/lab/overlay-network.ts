@@ -13,12 +13,12 @@ import type { Channel, Simulation } from '../simulator/index.ts'
 import { type Graph, graphOf } from './graph.ts'
 
 /**
- * Between two newcomers, ms. A peer gives up two of its places in a few minutes, no more, so newcomers find places among
- * all only while a network does not grow by much more than a few thousandths in a second; what one contact passes on is
- * limited too. `rush` is that limit from the first newcomer on.
+ * Between two newcomers, ms, by how many there are. A peer gives up two of its places in a few minutes, no more, so that
+ * newcomers find places among all only while a network grows by no more than a few thousandths in a second; and each
+ * neighbour of the one contact passes on ten newcomers of it in a second. `rush` is twice as many, from the first on.
  */
 const JOIN_EVERY_MS = {
-  gradual: (peers: number) => Math.round(Math.min(500, Math.max(50, 500_000 / peers))),
+  gradual: (peers: number) => Math.round(Math.min(500, Math.max(125, 500_000 / peers))),
   rush: () => 50
 }
 /** How often `run` says how far it is. */
