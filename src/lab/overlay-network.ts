@@ -14,11 +14,11 @@ import { type Graph, graphOf } from './graph.ts'
 
 /**
  * Between two newcomers, ms, by how many there are. A peer gives up two of its places in a few minutes, no more, so that
- * newcomers find places among all only while a network grows by no more than a few thousandths in a second; and each
- * neighbour of the one contact passes on ten newcomers of it in a second. `rush` is twice as many, from the first on.
+ * newcomers find places among all only while a network grows by about a thousandth in a second; and each neighbour of the
+ * one contact passes on ten newcomers of it in a second. `rush` is twice as many, from the first on.
  */
 const JOIN_EVERY_MS = {
-  gradual: (peers: number) => Math.round(Math.min(500, Math.max(125, 500_000 / peers))),
+  gradual: (peers: number) => Math.round(Math.min(1_000, Math.max(125, 1_000_000 / peers))),
   rush: () => 50
 }
 /** How often `run` says how far it is. */
