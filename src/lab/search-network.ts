@@ -36,6 +36,8 @@ export interface SearchResult {
 
 interface Running {
   searcher: Peer
+  /** The searcher's, when the search began. */
+  machine: object
   startedMs: number
   holders: Set<number>
   result: SearchResult
@@ -99,7 +101,15 @@ export class SearchNetwork {
       messages: 0,
       complete: false
     }
-    this.#running.set(search, { searcher, startedMs: this.#simulation.now, holders: new Set(), result, done })
+    const machine = this.channel.machine(searcher)
+    this.#running.set(search, {
+      searcher,
+      machine,
+      startedMs: this.#simulation.now,
+      holders: new Set(),
+      result,
+      done
+    })
     this.channel.command(searcher, { type: 'search', search, query: { kind: 'words', text: object }, ...options })
   }
 
@@ -117,8 +127,10 @@ export class SearchNetwork {
   /** Lets time pass until all searches are over. A searcher that crashed takes its searches with it. */
   finish(): void {
     const over = this.#simulation.runUntil(() => {
-      for (const [search, { searcher }] of this.#running) {
-        if (!this.#simulation.isAlive(searcher)) this.#running.delete(search)
+      for (const [search, { searcher, machine }] of this.#running) {
+        // one that has come back since is another machine
+        const isThere = this.#simulation.isAlive(searcher) && this.channel.machine(searcher) === machine
+        if (!isThere) this.#running.delete(search)
       }
       return this.#running.size === 0
     }, 700_000)

@@ -41,11 +41,15 @@ test('a flood on a random graph reaches everybody; its duplicates are the edges 
 test('searches of a peer that crashes are forgotten', () => {
   const simulation = new Simulation({ seed: SEED })
   const network = new SearchNetwork(simulation)
-  const [searcher, other] = network.use(grid(3, 3)) as [Peer, Peer]
+  const [searcher, other, third] = network.use(grid(3, 3)) as [Peer, Peer, Peer]
   const done: string[] = []
   network.start(searcher, 'film', {}, () => done.push('first'))
   network.start(other, 'film', {}, () => done.push('second'))
+  network.start(third, 'film', {}, () => done.push('third'))
   simulation.crash(searcher)
+  simulation.crash(third)
+  // it comes back at once, and knows nothing of its search
+  simulation.restart(third)
   network.finish()
   assert.deepEqual(done, ['second'])
 })
