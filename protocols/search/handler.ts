@@ -4,11 +4,12 @@ import type { Rng } from '../core/rng.ts'
 import { type ContactBook, contactPeers } from '../libp2p/contacts.ts'
 import { Driver, type DriverComponents, type DriverStats } from '../libp2p/driver.ts'
 import { peerFromId } from '../libp2p/peer-ids.ts'
+import type { SearchCommand, SearchEvent } from './commands.ts'
 import { type SearchConfig, searchLimits } from './config.ts'
 import { checkQuery, type Hit, type Query, type SearchMessage, searchCodec } from './messages.ts'
-import { Search, type SearchCommand, type SearchEvent } from './search.ts'
+import { Search } from './search.ts'
 
-export const SEARCH_PROTOCOL = '/shoal/search/1.0.0'
+export const SEARCH_PROTOCOL = '/shoal/search/2.0.0'
 
 export interface SearchServiceInit {
   contacts: ContactBook
@@ -35,7 +36,7 @@ export class SearchService implements Startable {
         config: init.config
       }),
       codec: searchCodec(contactPeers(init.contacts)),
-      limits: { maxFrameBytes: searchLimits.maxMessageBytes },
+      limits: { maxFrameBytes: searchLimits.maxSummaryBytes },
       contacts: init.contacts,
       onEvent: event => init.onEvent(event),
       onPenalty: (peer, reason) => init.onPenalty(peer, reason)

@@ -6,6 +6,7 @@ import { type Codec, DecodeError } from '../core/codec.ts'
 import { type FileId, type Infohash, idFromBytes, idToBytes, isHex256 } from '../core/ids.ts'
 import type { Peer, PeerCodec } from '../core/peer.ts'
 import { searchLimits } from './config.ts'
+import { readSummaryLevel, writeSummaryLevel } from './summary-codec.ts'
 
 /** What is looked for: words of a name, or who holds a file or a collection. */
 export type Query =
@@ -28,6 +29,18 @@ export interface Report {
   readonly messages: number
   /** Whether all of them were taken and reported on. */
   readonly complete: boolean
+  /** Whether somebody in this branch has neighbours that would be asked with more budget or walkers, */
+  readonly more: boolean
+  /** or with more hops. */
+  readonly beyond: boolean
+}
+
+/** One level of a summary: a Bloom filter, as the bits in which it differs from the one told before. */
+export interface SummaryLevel {
+  /** Size of the filter: a power of two. */
+  readonly bits: number
+  /** In rising order. */
+  readonly flips: Uint32Array
 }
 
 export type SearchMessage =
@@ -39,6 +52,12 @@ export type SearchMessage =
       readonly ttl: number
       /** Hops that it had travelled before this one. */
       readonly hops: number
+      /** 255: to all. 1 and more: so many walkers. 0: only to where the summaries show a match. */
+      readonly width: number
+      /** Query messages that the receiver may have sent below itself. */
+      readonly budget: number
+      /** Holders that are enough; walkers stop there. */
+      readonly want: number
       /** Hits that each holder may send. */
       readonly limit: number
       readonly query: Query
@@ -50,14 +69,28 @@ export type SearchMessage =
       /** Hops from the holder, this one included. */
       readonly hops: number
       readonly hits: readonly Hit[]
+      /** The sender's report, when these hits are the last of its branch. */
+      readonly report?: Report
     }
   | ({ readonly type: 'report'; readonly id: string } & Report)
+  | {
+      readonly type: 'summary'
+      /** From 1 on. */
+      readonly version: number
+      /** The version that this one is told as changes of; 0: of empty filters. */
+      readonly base: number
+      /** What is 0, 1 and 2 hops from the sender. */
+      readonly levels: readonly SummaryLevel[]
+    }
+  /** The last summary could not be applied: the whole of it is wanted. */
+  | { readonly type: 'summaryWanted' }
 
 export type QueryMessage = Extract<SearchMessage, { type: 'query' }>
 export type HitsMessage = Extract<SearchMessage, { type: 'hits' }>
 export type ReportMessage = Extract<SearchMessage, { type: 'report' }>
+export type SummaryMessage = Extract<SearchMessage, { type: 'summary' }>
 
-const TYPES = ['query', 'hits', 'report'] as const
+const TYPES = ['query', 'hits', 'report', 'summary', 'summaryWanted'] as const
 const KINDS = ['words', 'id'] as const
 export const QUERY_ID_BYTES = 16
 
@@ -65,27 +98,42 @@ export const QUERY_ID_BYTES = 16
 export function searchCodec(peers: PeerCodec): Codec<SearchMessage> {
   return {
     encode(message) {
-      const writer = new ByteWriter().u8(TYPES.indexOf(message.type)).bytes(fromString(message.id, 'base16'))
+      const writer = new ByteWriter().u8(TYPES.indexOf(message.type))
       switch (message.type) {
         case 'query':
-          writer.u8(message.ttl).u8(message.hops).u8(message.limit)
+          writeId(writer, message.id)
+          writer.u8(message.ttl).u8(message.hops).u8(message.width).u32(message.budget).u8(message.want)
+          writer.u8(message.limit)
           writeQuery(writer, message.query)
           break
         case 'hits':
+          writeId(writer, message.id)
           peers.write(writer, message.holder)
-          writer.u8(message.hops).list(message.hits, writeHit)
+          writer
+            .u8(message.hops)
+            .list(message.hits, writeHit)
+            .u8(Number(message.report !== undefined))
+          if (message.report !== undefined) writeReport(writer, message.report)
           break
         case 'report':
-          writer.u32(message.peers).u32(message.messages).u8(Number(message.complete))
+          writeId(writer, message.id)
+          writeReport(writer, message)
+          break
+        case 'summary':
+          writer.u32(message.version).u32(message.base).list(message.levels, writeSummaryLevel)
+          break
+        case 'summaryWanted':
           break
       }
       return writer.finish()
     },
 
     decode(bytes) {
-      if (bytes.byteLength > searchLimits.maxMessageBytes) throw new DecodeError('a message that is too long')
       const reader = new ByteReader(bytes)
       const message = read(reader, peers)
+      if (message.type !== 'summary' && bytes.byteLength > searchLimits.maxMessageBytes) {
+        throw new DecodeError('a message that is too long')
+      }
       reader.end()
       return message
     }
@@ -118,30 +166,68 @@ export function hitBytes(hit: Hit): number {
 function read(reader: ByteReader, peers: PeerCodec): SearchMessage {
   const type = TYPES[reader.u8()]
   if (type === undefined) throw new DecodeError('a message of unknown type')
-  const id = bytesToString(reader.bytes(QUERY_ID_BYTES), 'base16')
   switch (type) {
     case 'query':
-      return { type, id, ttl: reader.u8(), hops: reader.u8(), limit: readLimit(reader), query: readQuery(reader) }
+      return {
+        type,
+        id: readId(reader),
+        ttl: reader.u8(),
+        hops: reader.u8(),
+        width: reader.u8(),
+        budget: reader.u32(),
+        want: reader.u8(),
+        limit: readLimit(reader),
+        query: readQuery(reader)
+      }
     case 'hits': {
       const message = {
         type,
-        id,
+        id: readId(reader),
         holder: peers.read(reader),
         hops: reader.u8(),
         hits: reader.list(searchLimits.maxHits, readHit)
       } as const
       if (message.hits.length === 0) throw new DecodeError('hits without a hit')
-      return message
+      return readFlag(reader) ? { ...message, report: readReport(reader) } : message
     }
     case 'report':
-      return {
-        type,
-        id,
-        peers: Math.min(reader.u32(), searchLimits.maxReportedPeers),
-        messages: Math.min(reader.u32(), searchLimits.maxReportedMessages),
-        complete: readFlag(reader)
-      }
+      return { type, id: readId(reader), ...readReport(reader) }
+    case 'summary': {
+      const [version, base] = [reader.u32(), reader.u32()]
+      if (version === 0) throw new DecodeError('a summary of version 0')
+      const levels: SummaryLevel[] = []
+      reader.list(searchLimits.summaryBits.length, () => {
+        levels.push(readSummaryLevel(reader, searchLimits.summaryBits[levels.length] as number))
+      })
+      if (levels.length === 0) throw new DecodeError('a summary without a level')
+      return { type, version, base, levels }
+    }
+    case 'summaryWanted':
+      return { type }
   }
+}
+
+function writeId(writer: ByteWriter, id: string): void {
+  writer.bytes(fromString(id, 'base16'))
+}
+
+function readId(reader: ByteReader): string {
+  return bytesToString(reader.bytes(QUERY_ID_BYTES), 'base16')
+}
+
+function writeReport(writer: ByteWriter, { peers, messages, complete, more, beyond }: Report): void {
+  writer
+    .u32(peers)
+    .u32(messages)
+    .u8(Number(complete) + 2 * Number(more) + 4 * Number(beyond))
+}
+
+function readReport(reader: ByteReader): Report {
+  const peers = Math.min(reader.u32(), searchLimits.maxReportedPeers)
+  const messages = Math.min(reader.u32(), searchLimits.maxReportedMessages)
+  const flags = reader.u8()
+  if (flags > 7) throw new DecodeError('a report with unknown flags')
+  return { peers, messages, complete: (flags & 1) !== 0, more: (flags & 2) !== 0, beyond: (flags & 4) !== 0 }
 }
 
 function writeQuery(writer: ByteWriter, query: Query): void {

@@ -1,33 +1,39 @@
 import { BoundedMap } from '../core/bounded-map.ts'
 import type { Peer } from '../core/peer.ts'
+import { ALL, Branch, type Order } from './branch.ts'
 import type { SearchConfig } from './config.ts'
-import { Echo } from './echo.ts'
+import type { Query } from './messages.ts'
 
 /** A query of somebody else that this node took, and its way back. */
 export interface Path {
   readonly id: string
   /** Who it came from; undefined when that peer is gone. */
   parent: Peer | undefined
-  /** Hops that were left when it was passed on. */
-  readonly ttl: number
-  readonly echo: Echo
+  /** What goes on with it: the hops behind it and the hits for each holder, and what is looked for. */
+  readonly hops: number
+  readonly limit: number
+  readonly query: Query
+  readonly branch: Branch
   /** Bytes of hits that may still go back. */
   bytesLeft: number
-  readonly deadline: number
-  readonly expires: number
+  /** Which of the waits it is in, while it waits. */
+  wait: number
+  deadline: number
+  expires: number
 }
 
 /** The queries of others that are remembered, and those of them that wait for reports. */
 export class Paths {
   readonly #config: SearchConfig
   readonly #paths: BoundedMap<string, Path>
-  /** By hops left: all in one have waited for equally long, so they are due in order. BOUNDED by #paths. */
-  readonly #waiting: Map<string, Path>[]
+  /** By the hops that are waited for: in each all wait for equally long, so they are due in order. BOUNDED by #paths. */
+  readonly #waiting = new Map<number, Map<string, Path>>()
+  readonly #longest: number
 
   constructor(config: SearchConfig) {
     this.#config = config
     this.#paths = new BoundedMap(config.maxPaths)
-    this.#waiting = Array.from({ length: config.maxTtl + 1 }, () => new Map<string, Path>())
+    this.#longest = Math.max(1, Math.floor(config.pathMs / config.hopMs))
   }
 
   get size(): number {
@@ -39,34 +45,76 @@ export class Paths {
     return path !== undefined && path.expires > now ? path : undefined
   }
 
-  /** `evicted` had to make room and was still waiting. */
-  add(id: string, parent: Peer, ttl: number, now: number): { path: Path; evicted: Path | undefined } {
-    this.#forgetExpired(now)
-    const { hopMs, pathMs, maxPathBytes } = this.#config
+  /** `ended` had to make room, or nobody asked in time what had come of them, and were still waiting. */
+  add(
+    init: { id: string; parent: Peer; hops: number; limit: number; query: Query; order: Order },
+    now: number
+  ): { path: Path; ended: Path[] } {
+    const ended = this.#forgetExpired(now)
+    const { id, parent, hops, limit, query, order } = init
     const path: Path = {
       id,
       parent,
-      ttl,
-      echo: new Echo(1),
-      bytesLeft: maxPathBytes,
-      deadline: now + Math.min(hopMs * ttl, pathMs),
-      expires: now + pathMs
+      hops,
+      limit,
+      query,
+      branch: new Branch(order),
+      bytesLeft: this.#config.maxPathBytes,
+      wait: 0,
+      deadline: 0,
+      expires: 0
     }
-    const evicted = this.#paths.set(id, path)?.[1]
-    const wasWaiting = evicted !== undefined && this.#waitingAt(evicted.ttl).delete(evicted.id)
-    this.#waitingAt(ttl).set(id, path)
-    return { path, evicted: wasWaiting ? evicted : undefined }
+    path.branch.sawAt(parent)
+    const evicted = this.#remember(path, now)
+    if (evicted !== undefined && this.settle(evicted)) ended.push(evicted)
+    this.#wait(path, now)
+    return { path, ended }
+  }
+
+  /** It goes on with another order, and is remembered from now. */
+  renew(path: Path, order: Order, now: number): void {
+    path.branch.renew(order)
+    this.#remember(path, now)
+    this.#wait(path, now)
+  }
+
+  #remember(path: Path, now: number): Path | undefined {
+    path.expires = now + this.#config.pathMs
+    return this.#paths.set(path.id, path)?.[1]
+  }
+
+  /** It waits for reports from now on: a hop's time for each hop that its order still allows one after another. */
+  #wait(path: Path, now: number): void {
+    const { ttl, budget, width } = path.branch.order
+    // walkers ask one peer after another, so it is not how far they get but how often they turn that takes time
+    const isWalk = width !== ALL && width > 0
+    path.wait = Math.min(isWalk ? this.#longest : ttl, budget, this.#longest)
+    path.deadline = now + path.wait * this.#config.hopMs
+    let waiting = this.#waiting.get(path.wait)
+    if (waiting === undefined) {
+      waiting = new Map()
+      this.#waiting.set(path.wait, waiting)
+    }
+    waiting.set(path.id, path)
+  }
+
+  isWaiting(path: Path): boolean {
+    return this.#waiting.get(path.wait)?.get(path.id) === path
   }
 
   /** Nobody is waited for any more; the way back stays open. Returns false when it was so before. */
   settle(path: Path): boolean {
-    return this.#waitingAt(path.ttl).delete(path.id)
+    const waiting = this.#waiting.get(path.wait)
+    if (waiting?.get(path.id) !== path) return false
+    waiting.delete(path.id)
+    if (waiting.size === 0) this.#waiting.delete(path.wait)
+    return true
   }
 
   /** When the next one has waited for long enough. */
   nextDeadline(): number {
     let next = Number.POSITIVE_INFINITY
-    for (const waiting of this.#waiting) {
+    for (const waiting of this.#waiting.values()) {
       for (const { deadline } of waiting.values()) {
         next = Math.min(next, deadline)
         break
@@ -78,7 +126,7 @@ export class Paths {
   /** Those that have waited for long enough. */
   due(now: number): Path[] {
     const due: Path[] = []
-    for (const waiting of this.#waiting) {
+    for (const waiting of this.#waiting.values()) {
       for (const path of waiting.values()) {
         if (path.deadline > now) break
         due.push(path)
@@ -87,28 +135,27 @@ export class Paths {
     return due
   }
 
-  /** The peer is gone. Returns those that waited for it alone. */
+  /** The peer is gone. Returns those that were waiting, so that they ask somebody else or report. */
   lose(peer: Peer): Path[] {
-    const over: Path[] = []
+    const waited: Path[] = []
     for (const path of this.#paths.values()) {
       if (path.parent === peer) path.parent = undefined
-      path.echo.lose(peer)
+      if (!path.branch.hasAsked(peer)) continue
+      path.branch.lose(peer)
+      if (this.isWaiting(path)) waited.push(path)
     }
-    for (const waiting of this.#waiting) {
-      for (const path of waiting.values()) if (path.echo.isOver) over.push(path)
-    }
-    return over
+    return waited
   }
 
-  #waitingAt(ttl: number): Map<string, Path> {
-    return this.#waiting[ttl] as Map<string, Path>
-  }
-
-  #forgetExpired(now: number): void {
+  /** Returns those that were still waiting. */
+  #forgetExpired(now: number): Path[] {
+    const waited: Path[] = []
     for (let oldest = this.#paths.oldest(); oldest !== undefined; oldest = this.#paths.oldest()) {
-      if (oldest[1].expires > now) return
-      this.settle(oldest[1])
-      this.#paths.delete(oldest[0])
+      const [id, path] = oldest
+      if (path.expires > now) break
+      if (this.settle(path)) waited.push(path)
+      this.#paths.delete(id)
     }
+    return waited
   }
 }

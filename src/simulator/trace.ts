@@ -42,6 +42,12 @@ function digestBytes(bytes: Uint8Array): number {
   return mix32(h)
 }
 
+function digestWords(words: Uint32Array): number {
+  let h = words.length
+  for (let i = 0; i < words.length; i++) h = Math.imul(h ^ (words[i] as number), 0x01000193)
+  return mix32(h)
+}
+
 /** What lies deeper in a message does not count; no message of a protocol is that deep. */
 const MAX_DEPTH = 8
 /** Characters of a text that count at its start and at its end: ids count whole. */
@@ -92,6 +98,7 @@ function digestObject(value: object, depth: number): number {
     return mix32(h)
   }
   if (value instanceof Uint8Array) return digestBytes(value)
+  if (value instanceof Uint32Array) return digestWords(value)
   let h = 0
   if (value instanceof Map) {
     for (const [key, item] of value) h += mix32(digest(key, depth) ^ Math.imul(digest(item, depth), 0x85ebca6b))

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Peer } from '../../../protocols/core/peer.ts'
 import { seededRng } from '../../../protocols/core/rng.ts'
+import { ALL } from '../../../protocols/search/branch.ts'
 import { searchConfig, searchLimits } from '../../../protocols/search/config.ts'
 import type { QueryMessage } from '../../../protocols/search/messages.ts'
+import { report } from './bench.ts'
 import { type Edges, randomRegular } from './graphs.ts'
 import { again, fileOf, type Outcome, StaticNetwork, seedOfTest } from './network.ts'
 
@@ -20,6 +22,9 @@ const freshQuery = (hops = 0): QueryMessage => ({
   id: `f${(queries++).toString(16).padStart(31, '0')}`,
   ttl: 255,
   hops,
+  width: ALL,
+  budget: 2 ** 32 - 1,
+  want: 255,
   limit: 255,
   query: { kind: 'words', text: 'anything' }
 })
@@ -97,11 +102,14 @@ test('hits and reports for queries that nobody sent reach nobody; very many are 
   flood(network, edges, 1_000, 2, to => {
     const id = (number++).toString(16).padStart(32, '0')
     network.channel.send(attacker, to, { type: 'hits', id, holder: 7 as Peer, hops: 1, hits: [fileOf(7)] })
-    network.channel.send(attacker, to, { type: 'report', id, peers: 1, messages: 1, complete: true })
+    network.channel.send(attacker, to, report(id, 1, 1))
   })
   const outcome = network.start(victim as number)
   network.simulation.run(network.now + 5_000)
-  assert.equal(network.simulation.stats.sent - before - 2 * 2_000 * 4, 2 * outcome.done!.messages + hopsOf(outcome))
+  // each of its queries is answered once, and no hits went anywhere but on their way back
+  const { messages } = outcome.done!
+  const { carried } = network.traffic
+  assert.equal(network.simulation.stats.sent - before - 2 * 2_000 * 4, 2 * messages + hopsOf(outcome) - carried)
   assert.equal(outcome.found.length, 20, repeat)
   assert.equal(outcome.done!.complete, true, repeat)
   assert.equal(network.simulation.penalties(attacker).length, 4, repeat)
@@ -120,7 +128,7 @@ test('a liar adds to the statistics up to a bound and to the hits up to a limit,
         const message = what as QueryMessage
         if (kind !== 'received' || peer !== attacker || message.type !== 'query') return
         for (let holder = 10; holder < 1_000; holder++) {
-          const hits = new Array(10).fill({ ...fileOf(holder), name: long })
+          const hits = Array.from({ length: 10 }, (_, i) => ({ ...fileOf(holder), size: i, name: long }))
           network.channel.send(attacker, other!, {
             type: 'hits',
             id: message.id,
@@ -130,22 +138,23 @@ test('a liar adds to the statistics up to a bound and to the hits up to a limit,
           })
         }
         for (let i = 0; i < 3; i++) {
-          const lie = { peers: 2 ** 32 - 1, messages: 2 ** 32 - 1, complete: true }
-          network.channel.send(attacker, other!, { type: 'report', id: message.id, ...lie })
+          network.channel.send(attacker, other!, report(message.id, 2 ** 32 - 1, 2 ** 32 - 1))
         }
       }
     }
   })
   const { found, done } = network.search(1)
   const made = found.filter(([holder]) => holder >= 10).length
-  const room = Math.floor(searchConfig.hitBytes.burst / searchLimits.maxNameBytes)
+  const room = Math.floor(searchConfig.maxSearchBytes / searchLimits.maxNameBytes)
   assert.ok(made > room / 2 && made <= room, `${made} hits that are made up`)
   assert.deepEqual(
     found.filter(([holder]) => holder < 10).map(([holder]) => holder),
     [2, 3]
   )
-  assert.equal(done!.peersAsked, searchLimits.maxReportedPeers)
-  assert.equal(done!.messages, searchLimits.maxReportedMessages)
+  // it can have spent what it was given, and each message reached one more
+  const given = Math.floor((searchConfig.budget - 3) / 4)
+  assert.equal(done!.messages, 3 + given)
+  assert.equal(done!.peersAsked, 2 + given + 1)
 })
 
 test('bytes that are no message are penalised, and the network goes on', () => {
@@ -153,7 +162,7 @@ test('bytes that are no message are penalised, and the network goes on', () => {
   const network = new StaticNetwork({ peers: 20, edges, holders: everybody(20), simulation: { wire: true } })
   flood(network, edges, 200, 1, to => {
     const bytes = Uint8Array.from({ length: rng.below(200) }, () => rng.below(256))
-    bytes[0] = rng.below(4)
+    bytes[0] = rng.below(6)
     network.channel.sendBytes(attacker, to, bytes)
   })
   const outcome = network.start(1)

@@ -5,7 +5,7 @@ import { seededRng } from '../../../protocols/core/rng.ts'
 import { searchConfig } from '../../../protocols/search/config.ts'
 import type { SearchMessage } from '../../../protocols/search/messages.ts'
 import { complete, distances, type Edges, randomRegular, ring, tree } from './graphs.ts'
-import { again, StaticNetwork, seedOfTest } from './network.ts'
+import { again, plenty, StaticNetwork, seedOfTest } from './network.ts'
 
 const repeat = again('flood.test.ts')
 const rng = seededRng(seedOfTest)
@@ -37,20 +37,35 @@ for (const [name, n, edges] of graphs) {
       for (const wire of [false, true]) {
         const from = rng.below(n)
         const holders = new Set(rng.sample(everybody(n), Math.ceil(n / 2)))
-        const network = new StaticNetwork({ peers: n, edges, holders, simulation: { wire } })
+        const { budget, config } = plenty
+        const network = new StaticNetwork({ peers: n, edges, holders, config, simulation: { wire } })
         const before = network.simulation.stats.sent
         const startedAt = network.now
-        const { found, done, doneAt } = network.search(from, { ttl })
+        const { found, done, doneAt } = network.search(from, { ttl, budget })
         const hops = distances(n, edges, from)
         const reached = hops.filter(h => h > 0 && h <= ttl).length
         const expected = [...holders].filter(holder => hops[holder]! <= ttl).map(holder => [holder, hops[holder]!])
         const why = `ttl ${ttl} from ${from}, ${repeat}`
         assert.deepEqual(sorted(found), sorted(expected as [number, number][]), why)
         const messages = messagesOf(n, edges, from, ttl)
-        assert.deepEqual(done, { type: 'searchDone', search: 0, peersAsked: reached, messages, complete: true }, why)
-        // one report a query, and a hits message for each hop of its way back
+        const wave = { how: 'flood', budget, messages, peersAsked: reached, found: found.length }
+        // who is at the edge has others than the one that it came from
+        const more = hops.some((h, node) => h === ttl && edges.filter(edge => edge.includes(node)).length > 1)
+        const end = {
+          type: 'searchDone',
+          search: 0,
+          peersAsked: reached,
+          messages,
+          complete: true,
+          more,
+          waves: [wave]
+        }
+        assert.deepEqual(done, end, why)
+        // one report a query, on its own or with hits, and a hits message for each hop of its way back
         const onTheWay = found.reduce((sum, [, h]) => sum + h, 0)
-        assert.equal(network.simulation.stats.sent - before, 2 * messages + onTheWay, why)
+        const { carried, ...traffic } = network.traffic
+        assert.deepEqual(traffic, { queries: messages, reports: messages - carried, hits: onTheWay }, why)
+        assert.equal(network.simulation.stats.sent - before, 2 * messages + onTheWay - carried, why)
         assert.equal(network.simulation.stats.penalties, 0)
         // out and back, with a hop to spare for the duplicates at the edge; not the time of any timer
         assert.ok(doneAt! - startedAt <= 2 * 10 * (Math.min(ttl, Math.max(...hops)) + 1) + 10, `${doneAt} ${why}`)
@@ -61,7 +76,8 @@ for (const [name, n, edges] of graphs) {
 
 test('the figures that are known: a tree has as many messages as edges, a complete graph (n-1)²', () => {
   const asked = (n: number, edges: Edges): number =>
-    new StaticNetwork({ peers: n, edges, holders: new Set() }).search(0).done!.messages
+    new StaticNetwork({ peers: n, edges, holders: new Set(), ...plenty }).search(0, { budget: plenty.budget }).done!
+      .messages
   assert.equal(asked(63, tree(63, 2)), 62)
   assert.equal(asked(20, complete(20)), 19 * 19)
   assert.equal(asked(2, [[0, 1]]), 1)
@@ -72,8 +88,8 @@ test('with delays of all kinds: everybody in a graph that is small enough, once,
     const n = 60
     const edges = randomRegular(n, 5, rng)
     const simulation = { latency: [1, 100] as const, jitterMs: 50, seed: rng.uint32() }
-    const network = new StaticNetwork({ peers: n, edges, holders: everybody(n), simulation })
-    const { found, done } = network.search(0)
+    const network = new StaticNetwork({ peers: n, edges, holders: everybody(n), simulation, config: plenty.config })
+    const { found, done } = network.search(0, { budget: plenty.budget })
     const holders = found.map(([holder]) => holder)
     assert.equal(new Set(holders).size, holders.length, repeat)
     assert.equal(done!.peersAsked, holders.length - 1, repeat)
@@ -100,7 +116,7 @@ test('a search with a crashed peer in its way ends in time, says so, and finds t
     )
     assert.equal(done!.complete, false, repeat)
     assert.equal(done!.peersAsked, found.length - 1, `everybody who lives is counted, ${repeat}`)
-    assert.ok(doneAt! - startedAt <= 7 * searchConfig.hopMs, `${doneAt! - startedAt} ms, ${repeat}`)
+    assert.ok(doneAt! - startedAt <= searchConfig.timeoutMs, `${doneAt! - startedAt} ms, ${repeat}`)
   }
 })
 
@@ -129,7 +145,7 @@ test('peers that crash while a search runs do not hold it up, and hide only thos
     }
     const { found, done, doneAt } = network.search(0)
     const holders = found.map(([holder]) => holder)
-    assert.ok(doneAt! - startedAt <= 7 * searchConfig.hopMs, `${doneAt! - startedAt} ms, ${repeat}`)
+    assert.ok(doneAt! - startedAt <= searchConfig.timeoutMs, `${doneAt! - startedAt} ms, ${repeat}`)
     assert.equal(done!.complete, false, repeat)
     assert.equal(new Set(holders).size, holders.length, repeat)
     const survives = (peer: number): boolean => peer === 0 || (!crashed.has(peer) && survives(parents.get(peer)!))
@@ -149,7 +165,7 @@ test('lost messages cost some hits and some time, never the end of a search', ()
     const holders = found.map(([holder]) => holder)
     assert.equal(new Set(holders).size, holders.length, repeat)
     assert.equal(done!.complete, false, repeat)
-    assert.ok(doneAt! - startedAt <= 7 * searchConfig.hopMs, `${doneAt! - startedAt} ms, ${repeat}`)
+    assert.ok(doneAt! - startedAt <= searchConfig.timeoutMs, `${doneAt! - startedAt} ms, ${repeat}`)
     assert.ok(found.length > 0.7 * n, `${found.length} of ${n} found, ${repeat}`)
   }
 })

@@ -83,7 +83,7 @@ test(`${HOSTS} hosts with ${DEGREE} neighbours each: every holder is found, and 
   for (let i = 0; i < HOSTS; i++) (await start(rng.fork())).shared.push(fileOf(i))
   for (const [a, b] of edges) await link(nodes[a]!, nodes[b]!)
   const [searcher] = nodes as [Node]
-  searcher.search.command({ type: 'search', search: 1, query: { kind: 'words', text: 'song' } })
+  searcher.search.command({ type: 'search', search: 1, query: { kind: 'words', text: 'song' }, strategy: 'flood' })
   const [first] = hitsOf(searcher, 1)
   assert.deepEqual(
     [first?.holder, first?.hops, first?.hits],
@@ -169,6 +169,30 @@ test('a host that stops in the middle of it does not hold up a search', async ()
   const alive = distances(HOSTS, edges, 0, new Set([neighbour])).filter(Number.isFinite).length
   assert.equal(found.size, alive, repeat)
   assert.equal(done.peersAsked, alive - 1, repeat)
+})
+
+test('summaries larger than any other message arrive, and lead each query to the one neighbour that has it', async () => {
+  const searcher = await start(rng.fork())
+  const leaves = [await start(rng.fork()), await start(rng.fork()), await start(rng.fork())]
+  for (const [i, leaf] of leaves.entries()) {
+    const keys = Array.from({ length: 12_000 }, (_, j) => `filler${i}x${j}`)
+    leaf.search.command({ type: 'share', keys: [...keys, `needle${i}`] })
+    leaf.shared.push({ ...fileOf(2_000 + i), name: `needle${i}.txt` })
+    await link(searcher, leaf)
+  }
+  let search = 10
+  const isLed = async (i: number): Promise<boolean> => {
+    const number = search++
+    const query = { kind: 'words', text: `needle${i}` } as const
+    searcher.search.command({ type: 'search', search: number, query, strategy: 'walk', walkers: 1, budget: 1 })
+    await eventually('the search is done', () => doneOf(searcher, number))
+    return hitsOf(searcher, number).some(({ holder }) => holder === leaves[i]!.peer)
+  }
+  // one message each: at random all nine would seldom be right
+  await eventually('queries are led', async () => {
+    for (const i of [0, 1, 2, 2, 1, 0, 1, 0, 2]) if (!(await isLed(i))) return false
+    return true
+  })
 })
 
 test('nobody was penalised, no machine failed; garbage is penalised and a bad query is the caller’s mistake', async () => {

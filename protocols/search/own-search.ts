@@ -1,0 +1,160 @@
+import type { Peer } from '../core/peer.ts'
+import { Branch } from './branch.ts'
+import type { SearchAccount, WaveAccount } from './commands.ts'
+import type { SearchConfig } from './config.ts'
+import type { Hit, Query } from './messages.ts'
+import type { Plan, Wave } from './plan.ts'
+
+/** What one neighbour has delivered to one search. */
+interface Delivery {
+  /** Hits of each holder that it named. BOUNDED by maxHolders. */
+  readonly holders: Map<Peer, Set<string>>
+  bytesLeft: number
+}
+
+/** A search of this node's own: its waves, what they cost, and what each neighbour has delivered. */
+export class OwnSearch {
+  readonly search: number
+  readonly id: string
+  readonly query: Query
+  /** Hits that each holder may send. */
+  readonly limit: number
+  readonly hops = 0
+  readonly deadline: number
+  readonly branch: Branch
+  /** Different holders so far. BOUNDED by maxHolders for each neighbour. */
+  readonly holders = new Set<Peer>()
+  readonly #config: SearchConfig
+  readonly #plan: Plan | undefined
+  /** BOUNDED by the neighbours over the life of a search. */
+  readonly #deliveries = new Map<Peer, Delivery>()
+  readonly #waves: WaveAccount[] = [] // BOUNDED by the plan
+  #wave: Wave | undefined
+  #waveDeadline = Number.POSITIVE_INFINITY
+  #peers = 0
+  #spent = 0
+  #complete = true
+  #more = false
+  #isLarge: boolean | undefined
+  #isStopped = false
+
+  constructor(
+    init: {
+      search: number
+      id: string
+      query: Query
+      limit: number
+      /** Undefined when nobody is to be asked. */
+      plan: Plan | undefined
+      deadline: number
+    },
+    config: SearchConfig
+  ) {
+    this.search = init.search
+    this.id = init.id
+    this.query = init.query
+    this.limit = init.limit
+    this.deadline = init.deadline
+    this.#config = config
+    this.#plan = init.plan
+    this.branch = new Branch({ ttl: 0, width: 0, budget: 0, want: 1 }, { reserve: 1 })
+  }
+
+  /** How what comes now is found. */
+  get how(): Wave['how'] {
+    return this.#wave?.how ?? 'flood'
+  }
+
+  /** When the present wave, or all of it, has taken long enough. */
+  get nextTick(): number {
+    return Math.min(this.deadline, this.#waveDeadline)
+  }
+
+  get account(): SearchAccount {
+    return {
+      peersAsked: this.#peers,
+      messages: this.#spent,
+      complete: this.#complete,
+      more: this.#more,
+      waves: this.#waves
+    }
+  }
+
+  /** Whether the network turned out too large for a cheap flood; undefined when this search does not tell. */
+  get isLarge(): boolean | undefined {
+    return this.#isLarge
+  }
+
+  /** The branch is over: counts what its wave did, and begins the next. Returns false when the search is over. */
+  nextWave(now: number): boolean {
+    const { peers, messages, complete, more, beyond } = this.branch.takeSum()
+    this.#peers += peers
+    this.#spent += messages
+    this.#complete &&= complete
+    this.#more = more || beyond
+    if (this.#wave !== undefined) {
+      const { how, order } = this.#wave
+      const found = this.holders.size
+      this.#waves.push({ how, budget: order.budget, messages, peersAsked: peers, found })
+      const { cheapFlood, maxTtl } = this.#config
+      const isCheap = how === 'flood' && order.ttl === maxTtl && order.budget <= cheapFlood && this.#waves.length === 1
+      // when some are silent, or the user stopped it, it may have been cut short by that
+      const tells = complete || !this.#more || messages * 2 >= order.budget
+      this.#isLarge = isCheap && tells ? this.#more : undefined
+    }
+    this.#wave = this.#isStopped
+      ? undefined
+      : this.#plan?.next({
+          found: this.holders.size,
+          peers: this.#peers,
+          spent: this.#spent + this.branch.held,
+          more: this.#more,
+          lastSpent: messages
+        })
+    if (this.#wave === undefined) {
+      this.branch.giveUp()
+      return false
+    }
+    this.branch.renew(this.#wave.order)
+    this.#waveDeadline = now + this.#wave.waitMs
+    return true
+  }
+
+  /** Waits no longer. */
+  stop(): void {
+    this.#isStopped = true
+    this.branch.giveUp()
+  }
+
+  /**
+   * Takes what of these hits is new. Counted for each neighbour that delivers, so that none of them can use up what others
+   * bring, in whatever holder's name.
+   */
+  take(via: Peer, holder: Peer, hits: readonly Hit[], bytes: number): Hit[] {
+    let delivery = this.#deliveries.get(via)
+    if (delivery === undefined) {
+      delivery = { holders: new Map(), bytesLeft: this.#config.maxSearchBytes }
+      this.#deliveries.set(via, delivery)
+    }
+    if (bytes > delivery.bytesLeft) return []
+    let had = delivery.holders.get(holder)
+    if (had === undefined) {
+      if (delivery.holders.size >= this.#config.maxHolders) return []
+      had = new Set()
+      delivery.holders.set(holder, had)
+    }
+    delivery.bytesLeft -= bytes
+    const fresh: Hit[] = []
+    for (const hit of hits) {
+      const key = `${hit.id} ${hit.size}`
+      if (had.size >= this.limit || had.has(key)) continue
+      had.add(key)
+      fresh.push(hit)
+    }
+    if (fresh.length > 0) {
+      this.holders.add(holder)
+      this.branch.countHolder(holder, via)
+    }
+    return fresh
+  }
+}

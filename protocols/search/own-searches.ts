@@ -1,0 +1,169 @@
+import { BoundedMap } from '../core/bounded-map.ts'
+import type { Peer } from '../core/peer.ts'
+import { ALL } from './branch.ts'
+import type { SearchCommand } from './commands.ts'
+import { searchLimits } from './config.ts'
+import { sendable } from './hits.ts'
+import type { Links } from './links.ts'
+import { checkQuery, type HitsMessage, QUERY_ID_BYTES, type ReportMessage } from './messages.ts'
+import { OwnSearch } from './own-search.ts'
+import { Plan } from './plan.ts'
+
+/** Searches of this node's own. */
+export class OwnSearches {
+  readonly #links: Links
+  readonly #running = new Map<number, OwnSearch>() // BOUNDED by maxSearches
+  /** By query id, running and past: so their late hits are known, and they do not come back to us. */
+  readonly #byId = new BoundedMap<string, OwnSearch>(searchLimits.maxRemembered)
+  /** Until when it is known that a cheap flood does not reach everybody. */
+  #largeUntil = 0
+
+  constructor(links: Links) {
+    this.#links = links
+  }
+
+  nextTick(): number {
+    let next = Number.POSITIVE_INFINITY
+    for (const own of this.#running.values()) next = Math.min(next, own.nextTick)
+    return next
+  }
+
+  onTick(): void {
+    const { now } = this.#links
+    for (const own of [...this.#running.values()]) {
+      if (own.nextTick > now) continue
+      this.#links.timeOut(own.branch)
+      if (own.deadline <= now) this.#stop(own)
+      else this.#goOn(own)
+    }
+  }
+
+  /** @throws RangeError when the number is in use, or `checkQuery` refuses the query */
+  start(command: Extract<SearchCommand, { type: 'search' }>): void {
+    const { search, query, strategy = 'auto' } = command
+    const links = this.#links
+    const { config, now, self } = links
+    checkQuery(query)
+    if (this.#running.has(search)) throw new RangeError(`search ${search} is running`)
+    if (this.#running.size >= config.maxSearches) {
+      links.tell({ type: 'searchDone', search, peersAsked: 0, messages: 0, complete: false, more: true, waves: [] })
+      return
+    }
+    const limit = clamp(command.limit ?? searchLimits.maxHits, 1, searchLimits.maxHits)
+    const ttl = clamp(command.ttl ?? config.maxTtl, 0, config.maxTtl)
+    const plan = new Plan(
+      {
+        strategy,
+        budget: clamp(command.budget ?? config.budget, 0, config.maxBudget),
+        want: clamp(command.want ?? config.want, 1, searchLimits.maxWant),
+        walkers: clamp(command.walkers ?? config.walkers, 1, ALL - 1),
+        ttl,
+        hasKeys: links.keysOf(query).length > 0,
+        isLarge: this.#largeUntil > now
+      },
+      config
+    )
+    const deadline = now + clamp(command.timeoutMs ?? config.timeoutMs, 0, config.maxTimeoutMs)
+    const own = new OwnSearch(
+      { search, id: this.#newId(), query, limit, plan: ttl === 0 ? undefined : plan, deadline },
+      config
+    )
+    const evicted = this.#byId.set(own.id, own)?.[1]
+    if (evicted !== undefined) this.#stop(evicted)
+    this.#running.set(search, own)
+    const hits = sendable(links.lookup(query, limit), limit)
+    if (hits.length > 0) {
+      own.holders.add(self)
+      links.tell({ type: 'hits', search, holder: self, via: self, how: 'own', hops: 0, hits })
+    }
+    this.#goOn(own)
+  }
+
+  stop(search: number): void {
+    const own = this.#running.get(search)
+    if (own !== undefined) this.#stop(own)
+  }
+
+  neighbourUp(): void {
+    for (const own of [...this.#running.values()]) this.#goOn(own)
+  }
+
+  peerDown(peer: Peer): void {
+    for (const own of [...this.#running.values()]) {
+      own.branch.lose(peer)
+      this.#goOn(own)
+    }
+  }
+
+  /** Returns false when the query is none of ours. */
+  onQuery(from: Peer, id: string): boolean {
+    const own = this.#byId.get(id)
+    if (own === undefined) return false
+    own.branch.sawAt(from)
+    this.#links.sayKnown(from, id)
+    return true
+  }
+
+  /** Returns false when the peer was asked for no such hits. */
+  onHits(from: Peer, message: HitsMessage): boolean {
+    const links = this.#links
+    const own = this.#byId.get(message.id)
+    if (own?.branch.hasAsked(from) !== true) return false
+    const { holder, hops, report } = message
+    const bytes = links.takeHits(own.branch, from, message)
+    if (bytes !== undefined && this.#isRunning(own)) {
+      const { search, how } = own
+      const hits = own.take(from, holder, message.hits, bytes)
+      if (hits.length > 0) links.tell({ type: 'hits', search, holder, via: from, how, hops, hits })
+    }
+    if (report !== undefined) {
+      if (links.takeReport(own.branch, from, report)) this.#goOn(own)
+      else links.onStray(from)
+    }
+    return true
+  }
+
+  /** Returns false when no such report was due. */
+  onReport(from: Peer, report: ReportMessage): boolean {
+    const own = this.#byId.get(report.id)
+    if (own === undefined || !this.#links.takeReport(own.branch, from, report)) return false
+    this.#goOn(own)
+    return true
+  }
+
+  #isRunning(own: OwnSearch): boolean {
+    return this.#running.get(own.search) === own
+  }
+
+  /** Asks whoever is to be asked now; begins the next wave when one is over, and ends after the last. */
+  #goOn(own: OwnSearch): void {
+    if (!this.#isRunning(own)) return
+    const links = this.#links
+    links.ask(own.branch, own)
+    while (own.branch.isOver) {
+      const isAtWork = own.nextWave(links.now)
+      if (own.isLarge !== undefined) this.#largeUntil = own.isLarge ? links.now + links.config.reachMs : 0
+      if (!isAtWork) {
+        this.#running.delete(own.search)
+        links.tell({ type: 'searchDone', search: own.search, ...own.account })
+        return
+      }
+      links.ask(own.branch, own)
+    }
+  }
+
+  #stop(own: OwnSearch): void {
+    own.stop()
+    this.#goOn(own)
+  }
+
+  #newId(): string {
+    let id = ''
+    for (let i = 0; i < QUERY_ID_BYTES / 4; i++) id += this.#links.rng.uint32().toString(16).padStart(8, '0')
+    return id
+  }
+}
+
+function clamp(value: number, least: number, most: number): number {
+  return Math.min(Math.max(Math.floor(value), least), most)
+}
