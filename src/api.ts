@@ -146,7 +146,14 @@ export interface SearchOptions {
    * all as they are found.
    */
   gatherMs?: number
-  /** Hops that the query may travel. */
+  /**
+   * How peers are asked. flood: all neighbours, and theirs. ring: floods that grow until enough is found. walk: from one to
+   * the next, led by what is known to be near. Default auto: what fits the network and how common the thing is.
+   */
+  strategy?: 'auto' | 'flood' | 'ring' | 'walk'
+  /** Query messages that it may cost; default 2,000, at most 10,000. */
+  budget?: number
+  /** Hops that a flood may travel. */
   ttl?: number
   /** Whether holders are asked to prove that they have what they say; default true. */
   prove?: boolean
@@ -171,6 +178,8 @@ export interface SearchResult {
   mine: boolean
   /** Hops to the nearest holder; 0 for this node. */
   hops: number
+  /** In which part of the search it was found first, and by way of which neighbour; `own` and this node for its own. */
+  foundBy: { how: 'own' | 'flood' | 'summaries' | 'walk'; via: string }
   /** How well the name fits the query, 0 to 1; computed here, whatever holders say. */
   relevance: number
 }
@@ -184,7 +193,20 @@ export type SearchEvent =
       type: 'done'
       results: number
       peersAsked: number
+      /** Other peers that there are, as far as is known. */
+      population?: number
+      /** Everybody was asked and has answered. */
+      isWhole: boolean
+      /** Query messages that were spent. */
       messages: number
+      /** What the search did, in order; `found` counts holders. */
+      waves: {
+        how: 'flood' | 'summaries' | 'walk'
+        budget: number
+        messages: number
+        peersAsked: number
+        found: number
+      }[]
       elapsedMs: number
       /** Why there is nothing, and what to do about it. Only without results. */
       hint?: string

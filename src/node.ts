@@ -46,7 +46,8 @@ import { Network } from './network.ts'
 import { Prover } from './search/prover.ts'
 import { LastResults, resultsSchema } from './search/results.ts'
 import { Searches } from './search/searches.ts'
-import { searchForUser } from './search/user-search.ts'
+import { SharedKeys } from './search/shared-keys.ts'
+import { type Reach, searchForUser } from './search/user-search.ts'
 import { peersOf, problemsOf, trafficOf } from './status.ts'
 import { Announcer } from './transfers/announcer.ts'
 import { BegunTransfers } from './transfers/begun.ts'
@@ -99,6 +100,7 @@ interface Online {
   network: Network
   searches: Searches
   prover: Prover
+  sharedKeys: SharedKeys
   seeder: Seeder
   transfers: Transfers
 }
@@ -129,7 +131,10 @@ class Node implements ShoalNode {
       exclude: [home.path],
       watch: config.watch,
       addresses: () => this.#online?.network.addresses ?? [],
-      onChange: () => this.#online?.seeder.onLibraryChange()
+      onChange: () => {
+        this.#online?.seeder.onLibraryChange()
+        this.#online?.sharedKeys.changed()
+      }
     })
   }
 
@@ -148,6 +153,7 @@ class Node implements ShoalNode {
   async start(): Promise<void> {
     await this.#online?.network.start()
     this.#library.start()
+    this.#online?.sharedKeys.now()
     this.#online?.seeder.start()
     if (this.#config.watch) this.#watches?.start()
   }
@@ -212,7 +218,7 @@ class Node implements ShoalNode {
 
   search(query: string, options?: SearchOptions): AsyncIterable<SearchEvent> {
     const { searches, prover, network } = this.#needOnline()
-    const reach = (): { connected: number; neighbours: number } => ({
+    const reach = (): Reach => ({
       connected: network.host.getPeers().length,
       neighbours: network.neighbours.size
     })
@@ -266,6 +272,7 @@ class Node implements ShoalNode {
     try {
       await this.#watches?.close()
       online?.searches.close()
+      online?.sharedKeys.close()
       online?.prover.stop()
       await online?.transfers.close()
       online?.seeder.stop()
@@ -326,7 +333,12 @@ class Node implements ShoalNode {
       onLiar
     })
     this.#peerId = network.host.peerId.toString()
-    this.#online = { network, searches, prover, seeder, transfers }
+    const sharedKeys = new SharedKeys({
+      keys: () => library.keys(),
+      tell: keys => search.command({ type: 'share', keys }),
+      clock: monotonicMs
+    })
+    this.#online = { network, searches, prover, sharedKeys, seeder, transfers }
     this.#watches = new Watches(parts.database, {
       searches,
       self: this.#peerId,

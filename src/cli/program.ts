@@ -90,7 +90,17 @@ export function makeProgram({ io, out, createNode, onExitCode }: ProgramInit): C
     )
     .option('--limit <number>', 'most results: the best of all', integer(1))
     .option('--timeout <seconds>', 'longest time to wait', seconds)
-    .option('--ttl <hops>', 'how far the query may travel', integer(0))
+    .addOption(
+      new Option('--strategy <name>', 'how peers are asked (default: what fits)').choices([
+        'auto',
+        'flood',
+        'ring',
+        'walk'
+      ])
+    )
+    .option('--budget <messages>', 'query messages that it may cost (default: 2000)', integer(1))
+    .option('--ttl <hops>', 'how far a flood may travel', integer(0))
+    .option('--explain', 'say how results were found and what was spent on what')
     .option('--no-prove', 'believe what peers say they have, do not ask for proof')
     .allowUnknownOption()
     .addHelpText('after', QUERY_HELP)

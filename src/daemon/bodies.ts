@@ -12,6 +12,8 @@ const MAX_PATHS = 1_000
 const MAX_FILES = 10_000
 const LONGEST_SEARCH_MS = 60 * 60 * 1000
 const MAX_RESULTS = 1_000_000
+const STRATEGIES = ['auto', 'flood', 'ring', 'walk'] as const
+const MAX_BUDGET = 1_000_000
 /** More hops than any message has in its header byte. */
 const MAX_TTL = 255
 
@@ -31,6 +33,8 @@ export const bodies = {
     query: z.string().max(MAX_QUERY_LENGTH),
     timeoutMs: z.number().positive().max(LONGEST_SEARCH_MS).optional(),
     limit: z.int().min(1).max(MAX_RESULTS).optional(),
+    strategy: z.enum(STRATEGIES).optional(),
+    budget: z.int().min(0).max(MAX_BUDGET).optional(),
     ttl: z.int().min(0).max(MAX_TTL).optional(),
     prove: z.boolean().optional(),
     sort: z.enum(SORTS).optional(),

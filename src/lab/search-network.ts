@@ -14,11 +14,17 @@ import {
 import type { Channel, Simulation } from '../simulator/index.ts'
 import { edgesOf, type Graph } from './graph.ts'
 
-/** How a search is asked for. */
-export interface SearchOptions {
-  /** Hops that the query may travel. */
-  ttl?: number
-}
+/** How a search is asked for: by default a flood that may cost what it will. */
+export type SearchOptions = Partial<
+  Pick<
+    Extract<SearchCommand, { type: 'search' }>,
+    'strategy' | 'budget' | 'want' | 'walkers' | 'ttl' | 'timeoutMs' | 'limit'
+  >
+>
+
+/** An experiment asks for what it measures: no budget and no summaries unless it says so. */
+const UNBOUNDED = 1_000_000_000
+const labConfig: Partial<SearchConfig> = { maxBudget: UNBOUNDED, summaryHops: 0 }
 
 /** What a search came to. */
 export interface SearchResult {
@@ -51,8 +57,9 @@ interface Running {
 export class SearchNetwork {
   readonly channel: Channel<SearchCommand, SearchMessage, SearchEvent>
   readonly #simulation: Simulation
-  /** Who has each object. */
+  /** Who has each object, and what each peer has: what the summaries are made from. */
   readonly #holders = new Map<string, Set<number>>()
+  readonly #objects = new Map<number, Set<string>>()
   readonly #running = new Map<number, Running>()
   #searches = 0
 
@@ -61,7 +68,13 @@ export class SearchNetwork {
     this.channel = simulation.protocol<SearchCommand, SearchMessage, SearchEvent>({
       name: 'search',
       codec: searchCodec(indexPeers),
-      machine: (self, rng) => new Search({ self, rng, config, lookup: query => this.#lookup(self as number, query) }),
+      machine: (self, rng) =>
+        new Search({
+          self,
+          rng,
+          config: { ...labConfig, ...config },
+          lookup: query => this.#lookup(self as number, query)
+        }),
       onEvent: (_, event) => this.#onEvent(event)
     })
   }
@@ -87,7 +100,25 @@ export class SearchNetwork {
 
   /** These peers, and no others, have the object from now on. */
   place(object: string, holders: Iterable<Peer>): void {
-    this.#holders.set(object, new Set(holders as Iterable<number>))
+    const before = this.#holders.get(object) ?? new Set()
+    const after = new Set(holders as Iterable<number>)
+    this.#holders.set(object, after)
+    for (const peer of after.symmetricDifference(before)) {
+      const objects = this.#objects.get(peer) ?? new Set()
+      this.#objects.set(peer, objects)
+      if (after.has(peer)) objects.add(object)
+      else objects.delete(object)
+      this.channel.command(peer as Peer, { type: 'share', keys: objects })
+    }
+  }
+
+  /** A random peer that does not have the object. */
+  strangerTo(object: string): Peer {
+    const holders = this.#holders.get(object)
+    for (;;) {
+      const peer = this.#simulation.rng.below(this.#simulation.peerCount)
+      if (holders?.has(peer) !== true) return peer as Peer
+    }
   }
 
   /** Begins a search; `done` is called when it is over. */
@@ -110,7 +141,14 @@ export class SearchNetwork {
       result,
       done
     })
-    this.channel.command(searcher, { type: 'search', search, query: { kind: 'words', text: object }, ...options })
+    this.channel.command(searcher, {
+      type: 'search',
+      search,
+      query: { kind: 'words', text: object },
+      strategy: 'flood',
+      budget: UNBOUNDED,
+      ...options
+    })
   }
 
   /** Searches and lets time pass until it is over. */

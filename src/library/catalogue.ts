@@ -246,6 +246,14 @@ export class Catalogue {
     return [...hits.values()]
   }
 
+  /** Everything that a search can find: words of names, file ids and infohashes. */
+  *keys(): IterableIterator<string> {
+    yield* this.#words.tokens()
+    for (const sql of ['SELECT DISTINCT root AS id FROM files', 'SELECT infohash AS id FROM shares']) {
+      for (const { id } of this.#database.prepare(`${sql} WHERE id IS NOT NULL`).iterate()) yield id as string
+    }
+  }
+
   /** The file with this id, or the first file of the collection with it. */
   lookup(id: string): CatalogueHit | undefined {
     const row = this.#get(

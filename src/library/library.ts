@@ -142,6 +142,11 @@ export class Library {
     return { ...this.#catalogue.totals(), hashing: this.#indexer.filesToHash }
   }
 
+  /** Everything that a search can find: words of names, file ids and infohashes. */
+  keys(): Iterable<string> {
+    return this.#catalogue.keys()
+  }
+
   /** What matches the query, best first. A text that is no query in this version of the language finds nothing. */
   search(text: string, limit: number): CatalogueHit[] {
     try {

@@ -11,6 +11,7 @@ export const wordsSchema = `
 CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
   whole, parts, types, bits, content = '', contentless_delete = 1, tokenize = 'ascii', prefix = '1 2 3'
 );
+CREATE VIRTUAL TABLE IF NOT EXISTS words_known USING fts5vocab (words, col);
 CREATE TABLE IF NOT EXISTS words_made (version TEXT NOT NULL)
 `
 
@@ -42,6 +43,12 @@ export class WordIndex {
   put(id: SQLInputValue, name: string, size: number): void {
     const { whole, parts } = nameWords(name)
     this.#put.run(id, whole.join(' '), parts.join(' '), typesOf(name).join(' '), String(bitsOf(size)))
+  }
+
+  /** All tokens of names, each once; for a while also some of files that are gone. */
+  *tokens(): IterableIterator<string> {
+    const known = this.#database.prepare("SELECT DISTINCT term FROM words_known WHERE col IN ('whole', 'parts')")
+    for (const { term } of known.iterate()) yield term as string
   }
 
   /** From the names that the tables know; no file is touched. */

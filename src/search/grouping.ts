@@ -1,5 +1,5 @@
 import type { FileId, Infohash } from '../../protocols/core/ids.ts'
-import { matches, type ParsedQuery, relevance } from '../../protocols/search/index.ts'
+import { matches, type ParsedQuery, relevance, type SearchEvent } from '../../protocols/search/index.ts'
 import { Places } from './places.ts'
 
 /** Most results that one search collects, whatever the network sends. */
@@ -21,7 +21,18 @@ export interface Origin {
   holder: string
   /** The neighbour that delivered it; this node for its own. */
   via: string
+  how: FoundBy['how']
   hops: number
+}
+
+/** How a result was found first. */
+export interface FoundBy {
+  how: Extract<SearchEvent, { type: 'hits' }>['how']
+  via: string
+}
+
+export function originOf({ holder, via, how, hops }: Extract<SearchEvent, { type: 'hits' }>): Origin {
+  return { holder: holder as string, via: via as string, how, hops }
 }
 
 /** One file with all who are said to hold it. */
@@ -31,6 +42,7 @@ export interface ResultGroup extends FoundHit {
   holders: string[]
   mine: boolean
   hops: number
+  foundBy: FoundBy
   /** How well the name fits the query, 0 to 1. */
   relevance: number
 }
@@ -73,7 +85,7 @@ export class ResultGroups {
     return [...this.#groups.values()].sort(ORDERS[sort])
   }
 
-  #addNew({ holder, via, hops }: Origin, hit: FoundHit): ResultGroup | undefined {
+  #addNew({ holder, via, how, hops }: Origin, hit: FoundHit): ResultGroup | undefined {
     const group: ResultGroup = {
       index: this.#found++,
       id: hit.id,
@@ -83,6 +95,7 @@ export class ResultGroups {
       holders: [holder],
       mine: holder === this.#self,
       hops,
+      foundBy: { how, via },
       relevance: this.#query === undefined ? 1 : relevance(this.#query, hit.name)
     }
     const place = this.#places.take(group, via)

@@ -1,27 +1,23 @@
-import type { Peer } from '../../protocols/core/peer.ts'
-import type { Hit, Query, SearchCommand, SearchEvent } from '../../protocols/search/index.ts'
+import type { Query, SearchAccount, SearchCommand, SearchEvent, Strategy } from '../../protocols/search/index.ts'
 import { ShoalError } from '../errors.ts'
 
 const MAX_RUNNING = 64
 
 export interface SearchRun {
   query: Query
+  strategy?: Strategy | undefined
+  budget?: number | undefined
   ttl?: number | undefined
   limit?: number | undefined
   timeoutMs?: number | undefined
-  onHits(holder: Peer, hops: number, hits: readonly Hit[]): void
+  onHits(hits: FoundHits): void
 }
 
-export interface SearchOutcome {
-  peersAsked: number
-  messages: number
-  /** Everybody that was reached has answered. */
-  complete: boolean
-}
+export type FoundHits = Extract<SearchEvent, { type: 'hits' }>
 
 interface Running {
   run: SearchRun
-  end(outcome: SearchOutcome): void
+  end(outcome: SearchAccount): void
   fail(error: ShoalError): void
 }
 
@@ -37,19 +33,19 @@ export class Searches {
   }
 
   /** Ends when everybody has answered, at the time limit, or with the signal. @throws ShoalError REFUSED, INTERRUPTED by `close` */
-  async run(run: SearchRun, signal?: AbortSignal): Promise<SearchOutcome> {
+  async run(run: SearchRun, signal?: AbortSignal): Promise<SearchAccount> {
     if (this.#isClosed) throw stops()
     if (this.#running.size >= MAX_RUNNING)
       throw new ShoalError('REFUSED', `${MAX_RUNNING} searches are running already`)
     const search = this.#next++
-    const { query, ttl, limit, timeoutMs } = run
+    const { query, strategy, budget, ttl, limit, timeoutMs } = run
     return await new Promise((resolve, reject) => {
       const stop = (): void => this.#command({ type: 'stop', search })
       const leave = (): void => {
         this.#running.delete(search)
         signal?.removeEventListener('abort', onAbort)
       }
-      const end = (outcome: SearchOutcome): void => {
+      const end = (outcome: SearchAccount): void => {
         leave()
         resolve(outcome)
       }
@@ -60,7 +56,7 @@ export class Searches {
       }
       const onAbort = (): void => {
         stop()
-        end({ peersAsked: 0, messages: 0, complete: false })
+        end({ peersAsked: 0, messages: 0, complete: false, more: true, waves: [] })
       }
       this.#running.set(search, { run, end, fail })
       if (signal?.aborted === true) {
@@ -72,6 +68,8 @@ export class Searches {
         type: 'search',
         search,
         query,
+        ...(strategy === undefined ? {} : { strategy }),
+        ...(budget === undefined ? {} : { budget }),
         ...(ttl === undefined ? {} : { ttl }),
         ...(limit === undefined ? {} : { limit }),
         ...(timeoutMs === undefined ? {} : { timeoutMs })
@@ -89,8 +87,11 @@ export class Searches {
   onEvent(event: SearchEvent): void {
     const running = this.#running.get(event.search)
     if (running === undefined) return
-    if (event.type === 'hits') running.run.onHits(event.holder, event.hops, event.hits)
-    else running.end({ peersAsked: event.peersAsked, messages: event.messages, complete: event.complete })
+    if (event.type === 'hits') running.run.onHits(event)
+    else {
+      const { type, search, ...account } = event
+      running.end(account)
+    }
   }
 }
 

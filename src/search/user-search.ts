@@ -1,13 +1,13 @@
 import type { Infohash } from '../../protocols/core/ids.ts'
-import { searchLimits } from '../../protocols/search/index.ts'
+import { type SearchAccount, searchLimits } from '../../protocols/search/index.ts'
 import type { SearchEvent, SearchOptions } from '../api.ts'
 import { EventStream } from '../event-stream.ts'
-import { type FoundHit, type Origin, type ResultGroup, ResultGroups } from './grouping.ts'
+import { type FoundHit, type Origin, originOf, type ResultGroup, ResultGroups } from './grouping.ts'
 import type { Prover } from './prover.ts'
 import { userQueryOf } from './query-text.ts'
 import type { LastResults, StoredResult } from './results.ts'
 import type { SearchProofs } from './search-proofs.ts'
-import type { Searches, SearchOutcome } from './searches.ts'
+import type { Searches } from './searches.ts'
 
 const DEFAULT_TIMEOUT_MS = 5_000
 const LONGEST_TIMEOUT_MS = 60_000
@@ -18,8 +18,14 @@ export interface UserSearchParts {
   lastResults: LastResults
   /** This node's peer id. */
   self: string
-  /** Peers connected now, and neighbours among them. */
-  reach(): { connected: number; neighbours: number }
+  /** Peers connected now, neighbours among them, and how many there seem to be at all, when that is known. */
+  reach(): Reach
+}
+
+export interface Reach {
+  connected: number
+  neighbours: number
+  population?: number | undefined
 }
 
 /** A search as a user sees it: results with numbers that `get` takes and who proved to have them, then what it cost. */
@@ -36,7 +42,8 @@ export function searchForUser(
     {
       onChange: group => results.onChange(group),
       onLiar: (peer, reason) => events.push({ type: 'liar', peerId: peer as string, reason }),
-      onOtherSize: (holder, hops, hit) => take({ holder: holder as string, via: holder as string, hops }, hit, true)
+      onOtherSize: (holder, hops, hit) =>
+        take({ holder: holder as string, via: holder as string, how: 'flood', hops }, hit, true)
     },
     options.prove ?? true
   )
@@ -59,17 +66,19 @@ export function searchForUser(
     results.onChange(changed)
   }
 
-  const run = async (): Promise<SearchOutcome> => {
+  const run = async (): Promise<SearchAccount> => {
     const outcome = await parts.searches.run(
       {
         query,
+        strategy: options.strategy,
+        budget: options.budget,
         ttl: options.ttl,
         limit: holderLimit(options),
         timeoutMs,
-        onHits(holder, hops, hits) {
-          const peer = holder as string
-          if (proofs.isLiar(peer)) return
-          for (const hit of hits) take({ holder: peer, via: peer, hops }, hit, peer === parts.self)
+        onHits(found) {
+          const origin = originOf(found)
+          if (proofs.isLiar(origin.holder)) return
+          for (const hit of found.hits) take(origin, hit, origin.holder === parts.self)
         }
       },
       abort.signal
@@ -86,14 +95,20 @@ export function searchForUser(
       proofs.stop()
     })
     .then(
-      ({ peersAsked, messages, complete }) => {
+      account => {
+        const { peersAsked, messages, complete, more, waves } = account
         const { count } = results
-        const hint = count === 0 ? hintOf(parts.reach(), peersAsked, complete) : undefined
+        const hint = count === 0 ? hintOf(parts.reach(), account) : undefined
+        const isWhole = complete && !more
+        const population = isWhole ? peersAsked : parts.reach().population
         events.push({
           type: 'done',
           results: count,
           peersAsked,
+          ...(population === undefined ? {} : { population: Math.max(population, peersAsked) }),
+          isWhole,
           messages,
+          waves: [...waves],
           elapsedMs: Math.round(performance.now() - started),
           ...(hint === undefined ? {} : { hint })
         })
@@ -180,26 +195,26 @@ class NumberedResults {
   #tellOf(group: ResultGroup): void {
     const number = this.#numbers.get(group) ?? this.#numbers.size + 1
     this.#numbers.set(group, number)
-    const { id, name, size, infohash, mine, hops } = group
+    const { id, name, size, infohash, mine, hops, foundBy } = group
     const view = this.#proofs.viewOf(group)
     const collection = infohash === undefined ? {} : { infohash: infohash as Infohash }
     this.#keep(number, { id, name, size, ...collection, holders: view.holders.filter(other => other !== this.#self) })
     const relevance = Math.round(group.relevance * 1_000) / 1_000
-    this.#tell({ type: 'result', result: { number, id, name, size, ...collection, mine, hops, relevance, ...view } })
+    this.#tell({
+      type: 'result',
+      result: { number, id, name, size, ...collection, mine, hops, foundBy, relevance, ...view }
+    })
   }
 }
 
 /** Why nothing was found, and what to do about it. */
-function hintOf(
-  { connected, neighbours }: { connected: number; neighbours: number },
-  peersAsked: number,
-  complete: boolean
-): string {
+function hintOf({ connected, neighbours }: Reach, { peersAsked, complete, more }: SearchAccount): string {
   if (connected === 0) {
     return 'No other peer is connected. Start `shoal up` on another machine of this network, or name one with --peer ADDRESS.'
   }
   if (neighbours === 0) return `${connected} peers are connected, none is a neighbour yet: try again in a few seconds.`
   const asked = `${peersAsked} ${peersAsked === 1 ? 'peer was' : 'peers were'} asked`
   if (!complete) return `${asked}, not all answered in time: try again, with a longer --timeout.`
+  if (more) return `${asked} and none has a file that matches. There are more: try again with a larger --budget.`
   return `${asked} and none has a file that matches: try fewer words, or the beginning of one with a * behind it.`
 }

@@ -100,7 +100,7 @@ export class Finder {
           query: { kind: 'id', id: id as FileId | Infohash },
           limit: finderConfig.maxHits,
           timeoutMs: finderConfig.searchTimeoutMs,
-          onHits: (holder, _hops, hits) => {
+          onHits: ({ holder, hits }) => {
             for (const hit of hits) {
               if ((hit.id === id || hit.infohash === id) && accepts(hit)) onPeer(holder, hit)
             }

@@ -116,14 +116,13 @@ export class Planner {
    */
   async #claimsOf(id: string, begun: BegunTransfer | undefined, signal: AbortSignal): Promise<Claims> {
     const claims = new Claims(id)
-    const { peersAsked, complete } = await this.#parts.searches.run(
+    const { peersAsked, complete, more } = await this.#parts.searches.run(
       {
         query: { kind: 'id', id: id as FileId | Infohash },
         limit: 100,
         timeoutMs: ID_SEARCH_MS,
-        onHits: (holder, _hops, found) => {
-          for (const hit of found)
-            if (hit.infohash === id || isPossibleSize(hit.size)) claims.add(holder as string, hit)
+        onHits: ({ holder, hits }) => {
+          for (const hit of hits) if (hit.infohash === id || isPossibleSize(hit.size)) claims.add(holder as string, hit)
         }
       },
       signal
@@ -136,7 +135,7 @@ export class Planner {
     }
     const short = `${id.slice(0, 12)}…`
     if (peersAsked === 0 && complete) throw new ShoalError('NO_PEERS', 'no other peer is connected')
-    if (complete) throw new ShoalError('NOT_FOUND', `nobody has ${short}`)
+    if (complete && !more) throw new ShoalError('NOT_FOUND', `nobody has ${short}`)
     throw new ShoalError('TIMEOUT', `not everybody could be asked for ${short}, and nobody else has it`)
   }
 }

@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { GetEvent, GetOptions, Watch, WatchEvent, WatchOptions } from '../api.ts'
 import { ShoalError } from '../errors.ts'
 import { EventStream } from '../event-stream.ts'
-import { ResultGroups } from '../search/grouping.ts'
+import { originOf, ResultGroups } from '../search/grouping.ts'
 import { wordsQueryOf } from '../search/query-text.ts'
 import type { Searches } from '../search/searches.ts'
 import { type WatchConfig, watchConfig, watchLimits } from './config.ts'
@@ -192,9 +192,9 @@ export class Watches {
       {
         query: { kind: 'words', text: parsed.text },
         timeoutMs: this.#config.searchMs,
-        onHits(holder, hops, hits) {
-          const peer = holder as string
-          for (const hit of hits) groups.add({ holder: peer, via: peer, hops }, hit)
+        onHits(found) {
+          const origin = originOf(found)
+          for (const hit of found.hits) groups.add(origin, hit)
         }
       },
       this.#abort.signal

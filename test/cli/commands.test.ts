@@ -35,7 +35,7 @@ test('search: results with number, size, holders and name, and what it took', as
     out:
       '  1     1.5 MB  2 peers     film 1.mkv\n' +
       '  2     3.0 MB  1 peer      film 2.mkv  (you have it)\n' +
-      '2 results: asked 3 peers, 7 messages, 1.23 s\n',
+      '2 results: asked all 3 peers, 7 messages, 1.23 s\n',
     err: ''
   })
 })
@@ -92,7 +92,7 @@ test('search: what is not proven is said to be so, what may still be waits for i
     '  1     1.5 MB  1 peer      film 1.mkv\n' +
       '  2     3.0 MB  1/3 peers   film 2.mkv\n' +
       '  4     6.0 MB  unproven    film 4.mkv\n' +
-      '2 results: asked 3 peers, 7 messages, 1.23 s\n'
+      '2 results: asked all 3 peers, 7 messages, 1.23 s\n'
   )
   assert.equal(ran.err, `…${OTHER.slice(-8)} is not believed any more: it sent a proof that is none\n`)
   assert.deepEqual(fake.asked, [['search', 'film', { gatherMs: 1_000 }]])
@@ -152,9 +152,11 @@ test('search: -word is a part of the query, --word an option, and what is no que
 
 test('search: nothing found comes with the reason', async () => {
   const hint = 'No peer is in reach. Start `shoal up` on another machine.'
-  fake.searchEvents = [{ type: 'done', results: 0, peersAsked: 0, messages: 1, elapsedMs: 0, hint }]
+  fake.searchEvents = [
+    { type: 'done', results: 0, peersAsked: 0, messages: 1, isWhole: false, waves: [], elapsedMs: 0, hint }
+  ]
   const ran = await shoal(['search', 'film', '--home', home])
-  assert.deepEqual(ran, { code: 0, out: `0 results: asked 0 peers, 1 message, 0.00 s\n${hint}\n`, err: '' })
+  assert.deepEqual(ran, { code: 0, out: `0 results: asked 0 peers of more, 1 message, 0.00 s\n${hint}\n`, err: '' })
 })
 
 test('get: the place, what each source gave, the rate', async () => {

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { SearchEvent } from '../../src/api.ts'
+import type { SearchEvent, SearchResult } from '../../src/api.ts'
 import type { CreateNode } from '../../src/cli/context.ts'
 import { run } from '../../src/cli/main.ts'
 import type { Io } from '../../src/cli/terminal.ts'
@@ -56,7 +56,7 @@ export function records(text: string): Record<string, unknown>[] {
 }
 
 export function result(number: number, holders: string[], change: object = {}): SearchEvent {
-  const known = {
+  const known: Omit<SearchResult, 'proven' | 'state'> = {
     number,
     id: ID,
     name: `film ${number}.mkv`,
@@ -64,9 +64,19 @@ export function result(number: number, holders: string[], change: object = {}): 
     holders,
     mine: false,
     hops: 1,
+    foundBy: { how: 'flood', via: 'x'.repeat(8) },
     relevance: 1
   }
   return { type: 'result', result: { ...known, proven: holders.length, state: 'proven', ...change } }
 }
 
-export const SEARCHED: SearchEvent = { type: 'done', results: 2, peersAsked: 3, messages: 7, elapsedMs: 1_234 }
+export const SEARCHED: SearchEvent = {
+  type: 'done',
+  results: 2,
+  peersAsked: 3,
+  population: 3,
+  isWhole: true,
+  messages: 7,
+  waves: [],
+  elapsedMs: 1_234
+}

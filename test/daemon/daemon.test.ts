@@ -37,12 +37,32 @@ async function start(
   return { fake: fake as FakeShoal, shoal, path, server }
 }
 
+const BY = { how: 'flood', via: 'x' } as const
+
 function result(number: number): SearchEvent {
-  const known = { number, id: ID, name: `film ${number}`, size: 5, holders: ['x'], mine: false, hops: 1, relevance: 1 }
+  const known = {
+    number,
+    id: ID,
+    name: `film ${number}`,
+    size: 5,
+    holders: ['x'],
+    mine: false,
+    hops: 1,
+    foundBy: BY,
+    relevance: 1
+  }
   return { type: 'result', result: { ...known, proven: 1, state: 'proven' } }
 }
 
-const SEARCHED: SearchEvent = { type: 'done', results: 2, peersAsked: 3, messages: 7, elapsedMs: 20 }
+const SEARCHED: SearchEvent = {
+  type: 'done',
+  results: 2,
+  peersAsked: 3,
+  messages: 7,
+  isWhole: true,
+  waves: [],
+  elapsedMs: 20
+}
 
 test('every method of a peer comes through the socket as it is', async () => {
   const { fake, shoal } = await start()
@@ -198,7 +218,17 @@ test('a reader that does not read holds the work back', async () => {
   const name = 'n'.repeat(10_000)
   fake.search = async function* () {
     for (; made < 20_000; made++) {
-      const known = { number: made, id: ID, name, size: 1, holders: [], mine: false, hops: 1, relevance: 1 }
+      const known = {
+        number: made,
+        id: ID,
+        name,
+        size: 1,
+        holders: [],
+        mine: false,
+        hops: 1,
+        foundBy: BY,
+        relevance: 1
+      }
       yield { type: 'result', result: { ...known, proven: 0, state: 'unproven' } }
     }
   }

@@ -14,6 +14,14 @@ const SMALL: Record<string, Record<string, string>> = {
   healing: { peers: '150', dead: '0.5,0.9', settle: '3', cycles: '3' },
   'flood-reach': { peers: '400', neighbours: '5', floods: '3', steps: '5' },
   flooding: { topologies: 'random', ttl: '4', floods: '2' },
+  walks: {
+    peers: '300',
+    copies: '0.01',
+    searches: '3',
+    topologies: 'random',
+    methods: '32 walkers + 1 hop,1 walker + 3 hops'
+  },
+  upkeep: { peers: '200', copies: '0.02', objects: '10', searches: '5' },
   churn: { peers: '80', minutes: '1', searches: '5' },
   attack: { peers: '80', factor: '100', seconds: '5', attackers: '2' }
 }

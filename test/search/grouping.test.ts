@@ -9,7 +9,7 @@ import { LastResults, resultsSchema } from '../../src/search/results.ts'
 const id = (n: number): FileId => n.toString(16).padStart(64, '0') as FileId
 
 const hit = (n: number, name = 'x', size = 5): FoundHit => ({ id: id(n), name, size })
-const from = (holder: string, hops = 1, via = holder): Origin => ({ holder, via, hops })
+const from = (holder: string, hops = 1, via = holder): Origin => ({ holder, via, how: 'flood', hops })
 
 function groupsOf(query?: string, limit?: number): ResultGroups {
   const parsed = query === undefined ? undefined : parseQuery(query)
@@ -20,8 +20,9 @@ test('hits with one id are one result with all its holders', () => {
   const groups = groupsOf()
   groups.add(from('a', 2), hit(1))
   groups.add(from('b'), hit(2))
-  const { relevance, ...again } = groups.add(from('me', 0), hit(1, 'other name')) as ResultGroup
+  const { relevance, foundBy, ...again } = groups.add(from('me', 0), hit(1, 'other name')) as ResultGroup
   assert.deepEqual(again, { index: 0, id: id(1), name: 'x', size: 5, holders: ['a', 'me'], mine: true, hops: 0 })
+  assert.deepEqual(foundBy, { how: 'flood', via: 'a' }, 'how it was found first')
   assert.equal(groups.size, 2)
 })
 

@@ -49,7 +49,17 @@ class World {
 }
 
 function found(index: number, holders: string[], size = 5): ResultGroup {
-  return { index, id: id(index), name: `file ${index}`, size, holders, mine: false, hops: 1, relevance: 1 }
+  return {
+    index,
+    id: id(index),
+    name: `file ${index}`,
+    size,
+    holders,
+    mine: false,
+    hops: 1,
+    foundBy: { how: 'flood', via: 'a' },
+    relevance: 1
+  }
 }
 
 /** As a search does: what is new is shown at once. */

@@ -32,10 +32,20 @@ function network() {
     search: (text: string, options?: SearchOptions) =>
       searchForUser(parts, text, { prove: false, ...options })[Symbol.asyncIterator]() as AsyncIterator<SearchEvent>,
     hit(n: number, name: string, holder = 'a', size = n): void {
-      searches.onEvent({ type: 'hits', search: 1, holder: holder as Peer, hops: 1, hits: [{ id: id(n), name, size }] })
+      const peer = holder as Peer
+      const hits = [{ id: id(n), name, size }]
+      searches.onEvent({ type: 'hits', search: 1, holder: peer, via: peer, how: 'flood', hops: 1, hits })
     },
     done(): void {
-      searches.onEvent({ type: 'searchDone', search: 1, peersAsked: 2, messages: 3, complete: true })
+      searches.onEvent({
+        type: 'searchDone',
+        search: 1,
+        peersAsked: 2,
+        messages: 3,
+        complete: true,
+        more: false,
+        waves: []
+      })
     }
   }
 }

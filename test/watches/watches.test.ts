@@ -71,8 +71,11 @@ function worldOf(init: { database?: DatabaseSync; config?: Partial<WatchConfig>;
       searches: {
         async run(run) {
           world.runs.push(run)
-          for (const [holder, found] of world.hits) run.onHits(holder as Peer, 1, [found])
-          return { peersAsked: 1, messages: 1, complete: world.complete }
+          for (const [holder, found] of world.hits) {
+            const peer = holder as Peer
+            run.onHits({ type: 'hits', search: 1, holder: peer, via: peer, how: 'flood', hops: 1, hits: [found] })
+          }
+          return { peersAsked: 1, messages: 1, complete: world.complete, more: false, waves: [] }
         }
       },
       self: 'me',

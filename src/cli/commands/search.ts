@@ -21,11 +21,14 @@ export interface SearchCommandOptions {
   timeout?: number
   ttl?: number
   prove?: boolean
+  strategy?: NonNullable<SearchOptions['strategy']>
+  budget?: number
+  explain?: boolean
 }
 
 export async function search(context: Context, words: string[], options: SearchCommandOptions): Promise<void> {
   const { out, io } = context
-  const { limit, sort, timeout, ttl, prove = true } = options
+  const { limit, sort, timeout, ttl, strategy, budget, prove = true, explain = false } = options
   const query = words.join(' ')
   // before any peer is started
   userQueryOf(query)
@@ -35,12 +38,14 @@ export async function search(context: Context, words: string[], options: SearchC
     ...(out.json ? {} : { gatherMs: BEST_FIRST_MS }),
     ...(limit === undefined ? {} : { limit }),
     ...(timeout === undefined ? {} : { timeoutMs: timeout * 1000 }),
+    ...(strategy === undefined ? {} : { strategy }),
+    ...(budget === undefined ? {} : { budget }),
     ...(ttl === undefined ? {} : { ttl }),
     ...(prove ? {} : { prove }),
     signal: io.interrupted
   }
   await withPeer(context, 'network', async shoal => {
-    const lines = new ResultLines(out, prove)
+    const lines = new ResultLines(out, { prove, explain })
     try {
       for await (const event of shoal.search(query, asked)) {
         out.record(event.type, event)
@@ -54,7 +59,7 @@ export async function search(context: Context, words: string[], options: SearchC
             break
           case 'done':
             lines.end()
-            sayDone(event, out)
+            sayDone(event, out, explain)
             return
         }
       }
@@ -66,12 +71,35 @@ export async function search(context: Context, words: string[], options: SearchC
   })
 }
 
-function sayDone(event: Extract<SearchEvent, { type: 'done' }>, out: Output): void {
-  const { results, peersAsked, messages, elapsedMs, hint } = event
-  const asked = `asked ${countText(peersAsked, 'peer')}, ${countText(messages, 'message')}, ${durationText(elapsedMs)}`
-  out.say(`${countText(results, 'result')}: ${asked}`)
+type Done = Extract<SearchEvent, { type: 'done' }>
+
+function sayDone(event: Done, out: Output, explain: boolean): void {
+  const { results, messages, elapsedMs, hint, waves } = event
+  const cost = `${countText(messages, 'message')}, ${durationText(elapsedMs)}`
+  out.say(`${countText(results, 'result')}: asked ${askedText(event)}, ${cost}`)
+  if (explain) {
+    for (const { how, budget, messages, peersAsked, found } of waves) {
+      const spent = `${messages} of ${countText(budget, 'message')} spent`
+      out.say(
+        `  ${HOW[how].padEnd(15)} ${spent}, ${countText(peersAsked, 'peer')} asked, ${countText(found, 'holder')} by then`
+      )
+    }
+  }
   if (hint !== undefined) out.say(shown(hint))
   if (results > 0) out.hint('Fetch one with: shoal get NUMBER')
+}
+
+function askedText({ peersAsked, population, isWhole }: Done): string {
+  if (isWhole) return `${peersAsked > 1 ? 'all ' : ''}${countText(peersAsked, 'peer')}`
+  if (population === undefined || population <= peersAsked) return `${countText(peersAsked, 'peer')} of more`
+  return `${peersAsked} of about ${countText(population, 'peer')}`
+}
+
+const HOW: Readonly<Record<SearchResult['foundBy']['how'], string>> = {
+  own: 'here',
+  flood: 'by a flood',
+  summaries: 'by summaries',
+  walk: 'by a walk'
 }
 
 /**
@@ -81,13 +109,15 @@ function sayDone(event: Extract<SearchEvent, { type: 'done' }>, out: Output): vo
 class ResultLines {
   readonly #out: Output
   readonly #prove: boolean
+  readonly #explain: boolean
   readonly #waiting = new Map<number, SearchResult>() // BOUNDED by the results of a search
   readonly #printed = new Map<number, { before: number; now: number }>() // BOUNDED likewise
   #timer: NodeJS.Timeout | undefined
 
-  constructor(out: Output, prove: boolean) {
+  constructor(out: Output, { prove, explain }: { prove: boolean; explain: boolean }) {
     this.#out = out
     this.#prove = prove
+    this.#explain = explain
   }
 
   add(result: SearchResult): void {
@@ -124,6 +154,7 @@ class ResultLines {
       const facts = [String(number).padStart(3), bytesText(size).padStart(9), this.#holdersText(result).padEnd(10)]
       const style = count > 0 ? 'bold' : 'dim'
       this.#out.say(`${facts.join('  ')}  ${this.#out.paint(style, shown(name))}${mine ? '  (you have it)' : ''}`)
+      if (this.#explain) this.#out.say(`${' '.repeat(5)}${foundText(result)}`)
     }
   }
 
@@ -138,4 +169,8 @@ class ResultLines {
     if (count === 0) return 'unproven'
     return count < said ? `${count}/${countText(said, 'peer')}` : countText(count, 'peer')
   }
+}
+
+function foundText({ foundBy: { how, via }, hops }: SearchResult): string {
+  return how === 'own' ? 'found here' : `found ${HOW[how]} by way of ${peerText(via)}, ${countText(hops, 'hop')} away`
 }
