@@ -43,7 +43,7 @@ class SummaryBench extends Bench {
   }
 
   /** Whom a query of `stranger`, a neighbour for once, is led to. */
-  led(query: Query = song): { id: string; to: [Peer, ttl: number][] } {
+  led(query: Query = song, want = 5): { id: string; to: [Peer, ttl: number][] } {
     const id = idOf(this.#next++)
     this.give({ type: 'neighbourUp', peer: stranger })
     const out = this.receive(stranger, {
@@ -53,7 +53,7 @@ class SummaryBench extends Bench {
       hops: 0,
       width: 0,
       budget: 100,
-      want: 1,
+      want,
       limit: 10,
       query
     })
@@ -68,9 +68,10 @@ test('a query of width 0 goes where summaries show a match, as far as that', () 
   bench.receive(b, summaryOf([['song'], ['song'], []]))
   bench.receive(c, summaryOf([['tune'], ['word'], []]))
   assert.deepEqual(bench.led().to, [
-    [a, 3],
-    [b, 1]
+    [b, 1],
+    [a, 3]
   ])
+  assert.deepEqual(bench.led(song, 1).to, [[b, 1]], 'the nearest, and no more than are wanted')
   assert.deepEqual(bench.led({ kind: 'words', text: 'song tune' }).to, [], 'all keys in one place')
   assert.deepEqual(bench.led({ kind: 'words', text: 'son*' }).to, [], 'a beginning is no key')
   const id = 'ab'.repeat(32) as FileId
@@ -112,7 +113,9 @@ test('walkers wait for all that was sent where summaries show a match', () => {
   for (const near of [b, c]) bench.receive(near, summaryOf([['song'], [], []]))
   const given = query({ ttl: 100, width: 1, want: 2 })
   assert.deepEqual(
-    queries(bench.receive(a, given)).map(({ to }) => to),
+    queries(bench.receive(a, given))
+      .map(({ to }) => to)
+      .toSorted(),
     [b, c]
   )
   assert.deepEqual(bench.receive(b, report(given.id, 1, 0)), [])
@@ -221,7 +224,7 @@ test('summaries beyond the rate are dropped, and blamed on nobody', () => {
   assert.deepEqual(bench.led().to, [[b, 1]], 'each has its own')
   bench.now += 10_000
   bench.receive(a, summaryOf([['song'], [], []], 7))
-  assert.deepEqual(bench.led().to, [
+  assert.deepEqual(bench.led().to.toSorted(), [
     [a, 1],
     [b, 1]
   ])
