@@ -1,11 +1,13 @@
 /**
- * Peers in virtual time, from one seed: they join the overlay one after another, then search by flooding now and then.
- * Prints how many events a second the simulator handles (an event is one input of a machine), and the trace hash, which
- * is the same on every machine.
+ * Peers in virtual time, from one seed: they join the overlay one after another, or begin as a random graph, and search
+ * now and then. Prints how many events a second the simulator handles (an event is one input of a machine) and what a
+ * peer costs in memory; with `--trace` also the trace hash, which is the same on every machine.
  *
- *     node bench/simulator.ts [--peers 1000] [--seconds 120] [--seed 1] [--wire] [--json]
+ *     node bench/simulator.ts [--peers 1000] [--graph] [--seconds 120] [--seed 1] [--wire] [--trace] [--json]
  */
 import { parseArgs } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { FileId } from '../protocols/core/ids.ts'
 import { indexPeers, type Peer } from '../protocols/core/peer.ts'
 import {
@@ -13,7 +15,8 @@ import {
   type OverlayCommand,
   type OverlayEvent,
   type OverlayMessage,
-  overlayCodec
+  overlayCodec,
+  overlayConfig
 } from '../protocols/overlay/index.ts'
 import {
   Search,
@@ -22,14 +25,19 @@ import {
   type SearchMessage,
   searchCodec
 } from '../protocols/search/index.ts'
+import { edgesOf } from '../src/lab/graph.ts'
+import { randomRegular } from '../src/lab/topologies.ts'
 import { Simulation } from '../src/simulator/index.ts'
 
 const { values } = parseArgs({
   options: {
     peers: { type: 'string', default: '1000' },
+    /** Peers are linked at random from the start, each with as many as its active view holds, and nobody joins. */
+    graph: { type: 'boolean', default: false },
     seconds: { type: 'string', default: '120' },
     seed: { type: 'string', default: '1' },
     wire: { type: 'boolean', default: false },
+    trace: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false }
   }
 })
@@ -43,12 +51,18 @@ const JOINING = 0.5
 /** One of so many peers has what is searched for. */
 const HOLDERS = 100
 
-const simulation = new Simulation({ seed, wire: values.wire })
+const before = memory()
+const started = performance.now()
+const simulation = new Simulation({ seed, wire: values.wire, trace: values.trace })
+let neighbours = 0
 const overlay = simulation.protocol<OverlayCommand, OverlayMessage, OverlayEvent>({
   name: 'overlay',
   codec: overlayCodec(indexPeers),
   machine: (self, rng) => new Overlay({ self, rng }),
-  onEvent: (peer, event) => search.command(peer, event)
+  onEvent: (peer, event) => {
+    neighbours += event.type === 'neighbourUp' ? 1 : -1
+    search.command(peer, event)
+  }
 })
 let hits = 0
 let searches = 0
@@ -70,13 +84,10 @@ const search = simulation.protocol<SearchCommand, SearchMessage, SearchEvent>({
   }
 })
 
-const started = performance.now()
 const endMs = Math.floor(seconds * 1000)
-for (let i = 0; i < count; i++) {
-  const [peer] = simulation.addPeers(1) as [Peer]
-  if (i > 0) overlay.command(peer, { type: 'join', contact: simulation.rng.below(i) as Peer })
-  simulation.run(Math.floor((endMs * JOINING * (i + 1)) / count))
-}
+if (values.graph) link()
+else join()
+const startSeconds = (performance.now() - started) / 1000
 while (simulation.now < endMs) {
   const searcher = simulation.rng.below(count) as Peer
   search.command(searcher, { type: 'search', search: searches++, query: { kind: 'words', text: 'file' } })
@@ -84,9 +95,12 @@ while (simulation.now < endMs) {
 }
 const tookSeconds = (performance.now() - started) / 1000
 
-const { inputs, sent, lost, bytes } = simulation.stats
+const { inputs, sent, lost, bytes, connections } = simulation.stats
+const { rss } = process.memoryUsage()
+const after = memory()
 const result = {
   peers: count,
+  graph: values.graph,
   virtualSeconds: seconds,
   seed,
   wire: values.wire,
@@ -96,13 +110,52 @@ const result = {
   bytes,
   searches,
   hits,
+  startSeconds,
   seconds: tookSeconds,
   eventsPerSecond: Math.round(inputs / tookSeconds),
-  trace: simulation.traceHash()
+  neighboursPerPeer: neighbours / count,
+  connectionsPerPeer: (2 * connections) / count,
+  heapBytesPerPeer: Math.round((after.used - before.used) / count),
+  rssBytesPerPeer: Math.round((rss - before.rss) / count),
+  ...(values.trace ? { trace: simulation.traceHash() } : {})
 }
 if (values.json) console.log(JSON.stringify({ v: 1, type: 'bench-simulator', ...result }))
 else {
-  console.log(`${count} peers, ${seconds} virtual seconds in ${tookSeconds.toFixed(2)} s, seed ${seed}`)
+  const { neighboursPerPeer, connectionsPerPeer, heapBytesPerPeer, rssBytesPerPeer } = result
+  console.log(
+    `${count} peers, ${seconds} virtual seconds in ${tookSeconds.toFixed(2)} s, ` +
+      `all there after ${startSeconds.toFixed(2)} s, seed ${seed}`
+  )
   console.log(`${inputs} events, ${result.eventsPerSecond} a second; ${sent} messages, ${lost} lost, ${bytes} bytes`)
-  console.log(`${searches} searches, ${hits} hits; trace ${result.trace}`)
+  console.log(
+    `for each peer ${heapBytesPerPeer} bytes in use, ${rssBytesPerPeer} resident; ` +
+      `${neighboursPerPeer.toFixed(2)} neighbours, ${connectionsPerPeer.toFixed(1)} connections`
+  )
+  console.log(`${searches} searches, ${hits} hits${values.trace ? `; trace ${result.trace}` : ''}`)
+}
+
+function join(): void {
+  for (let i = 0; i < count; i++) {
+    const [peer] = simulation.addPeers(1) as [Peer]
+    if (i > 0) overlay.command(peer, { type: 'join', contact: simulation.rng.below(i) as Peer })
+    simulation.run(Math.floor((endMs * JOINING * (i + 1)) / count))
+  }
+}
+
+/** A peer with places to fill asks whoever connects to it to be its neighbour. */
+function link(): void {
+  simulation.addPeers(count)
+  const degree = Math.min(overlayConfig.activeSize, count - 1)
+  // an edge has two ends
+  const even = (count * degree) % 2 === 0 ? degree : degree - 1
+  for (const [a, b] of edgesOf(randomRegular(count, even, simulation.rng))) simulation.connect(a as Peer, b as Peer)
+}
+
+/** Bytes that cannot be collected, in V8's heap and in typed arrays, and all that the process has. */
+function memory(): { used: number; rss: number } {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  collect()
+  const { heapUsed, external, rss } = process.memoryUsage()
+  return { used: heapUsed + external, rss }
 }

@@ -72,6 +72,8 @@ export interface SimulationStats {
   /** Messages that the receiver's codec refused. Only with `wire`. */
   undecodable: number
   connectionsOpened: number
+  /** Connections that are there: open, being opened, or lost without both ends knowing it. */
+  connections: number
   penalties: number
 }
 

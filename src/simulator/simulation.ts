@@ -95,6 +95,7 @@ export class Simulation {
       bytes: 0,
       undecodable: 0,
       connectionsOpened: 0,
+      connections: 0,
       penalties: 0
     }
     this.#connections = new Connections(this.#queue, this.#network, {
@@ -121,7 +122,8 @@ export class Simulation {
   }
 
   get stats(): Readonly<SimulationStats> {
-    return { ...this.#stats, connectionsOpened: this.#connections.opened }
+    const { opened, links } = this.#connections
+    return { ...this.#stats, connectionsOpened: opened, connections: links.size }
   }
 
   /** Every peer gets a machine of this protocol. To be called before the first peer is added. */
