@@ -5,6 +5,10 @@
  */
 export type Bloom = Uint32Array
 
+/** By size: most nodes share nothing, so that most filters are one of these. BOUNDED by the sizes there are. */
+const EMPTY = new Map<number, Bloom>()
+const NO_FLIPS = new Uint32Array(0)
+
 /** Where a key's bits are, whatever the size. */
 export interface KeyHash {
   readonly first: number
@@ -34,12 +38,18 @@ export function bloomBits(keys: number, maxBits: number): number {
   return bits
 }
 
+/** The same one for all: filters are not written to once they are made. */
 export function emptyBloom(bits: number): Bloom {
-  return new Uint32Array(bits / 32)
+  let empty = EMPTY.get(bits)
+  if (empty === undefined) {
+    empty = new Uint32Array(bits / 32)
+    EMPTY.set(bits, empty)
+  }
+  return empty
 }
 
 export function bloomOf(keys: Iterable<KeyHash>, bits: number): Bloom {
-  const bloom = emptyBloom(bits)
+  const bloom = new Uint32Array(bits / 32)
   for (const { first, step } of keys) {
     for (let i = 0; i < HASHES; i++) {
       const bit = (first + Math.imul(i, step)) & (bits - 1)
@@ -64,8 +74,10 @@ export function unionOf(blooms: readonly Bloom[], maxBits: number): Bloom {
   let words = MIN_BLOOM_BITS / 32
   for (const bloom of blooms) words = Math.max(words, bloom.length)
   words = Math.min(words, maxBits / 32)
+  const filled = blooms.filter(bloom => bloom !== EMPTY.get(bloom.length * 32))
+  if (filled.length === 0) return emptyBloom(words * 32)
   const union = new Uint32Array(words)
-  for (const bloom of blooms) {
+  for (const bloom of filled) {
     const longest = Math.max(words, bloom.length)
     for (let i = 0; i < longest; i++) {
       const at = i & (words - 1)
@@ -84,6 +96,7 @@ export function density(bloom: Bloom): number {
 
 /** Bits in which two of the same size differ, in order. */
 export function flipsBetween(before: Bloom, after: Bloom): Uint32Array {
+  if (before === after) return NO_FLIPS
   const flips: number[] = []
   for (let i = 0; i < after.length; i++) {
     for (let rest = ((before[i] as number) ^ (after[i] as number)) >>> 0; rest !== 0; ) {

@@ -48,6 +48,8 @@ export class Summaries {
   readonly #rng: Rng
   readonly #neighbours = new Map<Peer, Neighbour>() // BOUNDED by the overlay's active view
   #own: Bloom = emptyBloom(MIN_BLOOM_BITS)
+  /** When the first neighbour is to be told. Kept, because it is asked for after every input. */
+  #nextDue = Number.POSITIVE_INFINITY
 
   constructor(config: SearchConfig, rng: Rng) {
     this.#config = config
@@ -85,6 +87,7 @@ export class Summaries {
     const gone = this.#neighbours.get(peer)
     if (gone === undefined) return
     this.#neighbours.delete(peer)
+    if (gone.due === this.#nextDue) this.#nextDue = this.#firstDue()
     if (gone.heard.length > 0) for (const other of this.#neighbours.keys()) this.#owe(other, now)
   }
 
@@ -115,14 +118,13 @@ export class Summaries {
   }
 
   nextDue(): number {
-    let next = Number.POSITIVE_INFINITY
-    for (const { due } of this.#neighbours.values()) if (due !== undefined && due < next) next = due
-    return next
+    return this.#nextDue
   }
 
   /** What is to be told now. */
   takeDue(now: number): { to: Peer; message: SummaryMessage }[] {
     const messages: { to: Peer; message: SummaryMessage }[] = []
+    if (now < this.#nextDue) return messages
     for (const [to, neighbour] of this.#neighbours) {
       if (neighbour.due === undefined || neighbour.due > now) continue
       neighbour.due = undefined
@@ -140,6 +142,7 @@ export class Summaries {
       neighbour.lastTold = now
       messages.push({ to, message: { type: 'summary', version: neighbour.toldVersion, base, levels: changes } })
     }
+    this.#nextDue = this.#firstDue()
     return messages
   }
 
@@ -168,16 +171,21 @@ export class Summaries {
   }
 
   #levelsFor(to: Peer): Bloom[] {
-    const levels = [this.#own]
-    for (let hops = 1; hops < this.#config.summaryHops; hops++) {
+    return Array.from({ length: this.#config.summaryHops }, (_, hops) => {
+      if (hops === 0) return this.#own
       const heard: Bloom[] = []
       for (const [peer, neighbour] of this.#neighbours) {
         const level = neighbour.heard[hops - 1]
         if (peer !== to && level?.tells === true) heard.push(level.bloom)
       }
-      levels.push(unionOf(heard, searchLimits.summaryBits[hops] as number))
-    }
-    return levels
+      return unionOf(heard, searchLimits.summaryBits[hops] as number)
+    })
+  }
+
+  #firstDue(): number {
+    let first = Number.POSITIVE_INFINITY
+    for (const { due } of this.#neighbours.values()) if (due !== undefined && due < first) first = due
+    return first
   }
 
   /** A little later, so that changes which come together are told together; and not often. */
@@ -187,5 +195,6 @@ export class Summaries {
     const { summaryMs, summarySettleMs } = this.#config
     const settle = Math.floor(summarySettleMs * (0.5 + this.#rng.unit()))
     neighbour.due = Math.max(now + settle, neighbour.lastTold + summaryMs)
+    this.#nextDue = Math.min(this.#nextDue, neighbour.due)
   }
 }
