@@ -61,11 +61,13 @@ export interface View {
  * not spend goes to the next. Either can be taken up again with another order, and goes on where it ended.
  */
 export class Branch {
-  readonly #children = new Map<Peer, Child>() // BOUNDED by the neighbours over the life of a query
-  /** Peers that sent us this query: our parent, and those whose own branches it is in. BOUNDED likewise. */
-  readonly #seen = new Set<Peer>()
-  /** BOUNDED by searchLimits.maxWant */
-  readonly #holders = new Set<Peer>()
+  // a node remembers thousands of branches, and of most no more than who asked: what they have not got is not made
+  #children: Map<Peer, Child> | undefined // BOUNDED by the neighbours over the life of a query
+  /** Who the query came from, */
+  readonly #parent: Peer | undefined
+  /** and others that sent it: it is in branches of their own. BOUNDED by the peers with a connection. */
+  #seen: Set<Peer> | undefined
+  #holders: Set<Peer> | undefined // BOUNDED by searchLimits.maxWant
   readonly #reserve: number
   #order: Order
   #reach: number
@@ -80,8 +82,12 @@ export class Branch {
   #beyond = false
   #given = false
 
-  /** `reserve`: shares of a flood's budget that are kept for neighbours that come up later. */
-  constructor(order: Order, { reserve = 0 }: { reserve?: number } = {}) {
+  /**
+   * `parent`: who the query came from. `reserve`: shares of a flood's budget that are kept for neighbours that come up
+   * later.
+   */
+  constructor(order: Order, { parent, reserve = 0 }: { parent?: Peer; reserve?: number } = {}) {
+    this.#parent = parent
     this.#reserve = reserve
     this.#order = order
     this.#reach = order.ttl
@@ -124,7 +130,7 @@ export class Branch {
   }
 
   hasAsked(peer: Peer): boolean {
-    return this.#children.has(peer)
+    return this.#children?.has(peer) === true
   }
 
   countPeer(): void {
@@ -133,15 +139,19 @@ export class Branch {
 
   /** Hits of this holder came from a peer that was asked, or are our own. */
   countHolder(holder: Peer, from?: Peer): void {
+    this.#holders ??= new Set()
     if (this.#holders.size < searchLimits.maxWant) this.#holders.add(holder)
-    const child = from === undefined ? undefined : this.#children.get(from)
+    const child = from === undefined ? undefined : this.#children?.get(from)
     if (child !== undefined) child.hasHit = true
   }
 
   /** This peer has the query from elsewhere. */
   sawAt(peer: Peer): void {
-    this.#seen.add(peer)
-    const child = this.#children.get(peer)
+    if (peer !== this.#parent) {
+      this.#seen ??= new Set()
+      this.#seen.add(peer)
+    }
+    const child = this.#children?.get(peer)
     // one that refused it from here: what is left to be done there is another branch's
     if (child !== undefined && child.state !== 'open' && child.state !== 'late') child.state = 'done'
   }
@@ -153,8 +163,8 @@ export class Branch {
     this.#budget = order.budget
     this.#width = order.width
     this.#given = false
-    this.#holders.clear()
-    for (const child of this.#children.values()) if (child.state === 'stuck') child.state = 'more'
+    this.#holders = undefined
+    for (const child of this.#asked()) if (child.state === 'stuck') child.state = 'more'
   }
 
   /** Whom to ask now. When nobody, and nobody is waited for, the branch is over. */
@@ -162,16 +172,16 @@ export class Branch {
     if (this.#given) return []
     const { ttl, width } = this.#order
     const fresh: Peer[] = []
-    for (const peer of view.neighbours) if (!this.#seen.has(peer) && !this.#children.has(peer)) fresh.push(peer)
+    for (const peer of view.neighbours) if (this.#isFresh(peer)) fresh.push(peer)
     let asks: Ask[] = []
-    const isEnough = width !== ALL && this.#holders.size >= this.#order.want
+    const isEnough = width !== ALL && this.#found >= this.#order.want
     if (ttl > 0 && this.#budget > 0 && !isEnough) {
       asks = width === ALL ? this.#flood(fresh, view.rng) : this.#walk(fresh, view)
     }
     if (this.#open === 0) {
       this.#more = fresh.length > 0 && ttl > 0
       this.#beyond = fresh.length > 0 && ttl === 0
-      for (const { state } of this.#children.values()) {
+      for (const { state } of this.#asked()) {
         if (state === 'more' || state === 'stuck') this.#more = true
         if (state === 'edge') this.#beyond = true
       }
@@ -181,7 +191,7 @@ export class Branch {
 
   /** Undefined when no report of this peer is due. One that comes late still is: it counts when we are asked again. */
   report(from: Peer, report: Report): Outcome | undefined {
-    const child = this.#children.get(from)
+    const child = this.#children?.get(from)
     if (child === undefined || (child.state !== 'open' && child.state !== 'late')) return undefined
     // no lie can say more than was given: each peer below was sent a message
     const spent = Math.min(report.messages, child.budget)
@@ -205,9 +215,9 @@ export class Branch {
 
   /** The peer cannot be reached any more, and what it was given is gone. It may be asked again. */
   lose(peer: Peer): void {
-    const child = this.#children.get(peer)
+    const child = this.#children?.get(peer)
     if (child === undefined) return
-    this.#children.delete(peer)
+    this.#children?.delete(peer)
     if (child.state !== 'open') return
     this.#open--
     this.#held += child.budget
@@ -224,7 +234,7 @@ export class Branch {
     this.#open = 0
     this.#given = true
     const late: Peer[] = []
-    for (const [peer, child] of this.#children) {
+    for (const [peer, child] of this.#children ?? []) {
       if (child.state !== 'open') continue
       child.state = 'late'
       this.#held += child.budget
@@ -271,26 +281,39 @@ export class Branch {
   }
 
   #isLookingNear(): boolean {
-    for (const { state, width } of this.#children.values()) if (state === 'open' && width === 0) return true
+    for (const { state, width } of this.#asked()) if (state === 'open' && width === 0) return true
     return false
   }
 
   /** Those that can be taken up again, as many as can be given something to spend. */
   #withMore(rng: Rng): Peer[] {
     const peers: Peer[] = []
-    for (const [peer, { state, ttl }] of this.#children) {
+    for (const [peer, { state, ttl }] of this.#children ?? []) {
       if (state === 'more' || (state === 'edge' && ttl < this.#order.ttl)) peers.push(peer)
     }
     return rng.sample(peers, Math.floor(this.#budget / 2))
   }
 
+  #isFresh(peer: Peer): boolean {
+    return peer !== this.#parent && this.#seen?.has(peer) !== true && this.#children?.has(peer) !== true
+  }
+
+  #asked(): Iterable<Child> {
+    return this.#children?.values() ?? []
+  }
+
+  get #found(): number {
+    return this.#holders?.size ?? 0
+  }
+
   get #wanted(): number {
-    return Math.max(1, this.#order.want - this.#holders.size)
+    return Math.max(1, this.#order.want - this.#found)
   }
 
   #ask(peer: Peer, ttl: number, width: number, budget: number, want = this.#wanted): Ask {
     this.#budget -= 1 + budget
     if (width !== ALL) this.#width -= width
+    this.#children ??= new Map()
     this.#children.set(peer, { state: 'open', ttl, width, budget, again: this.#children.has(peer), hasHit: false })
     this.#open++
     this.#messages++

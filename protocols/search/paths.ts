@@ -58,13 +58,12 @@ export class Paths {
       hops,
       limit,
       query,
-      branch: new Branch(order),
+      branch: new Branch(order, { parent }),
       bytesLeft: this.#config.maxPathBytes,
       wait: 0,
       deadline: 0,
       expires: 0
     }
-    path.branch.sawAt(parent)
     const evicted = this.#remember(path, now)
     if (evicted !== undefined && this.settle(evicted)) ended.push(evicted)
     this.#wait(path, now)
