@@ -1,3 +1,4 @@
+import { hashKey, type KeyHash } from './bloom.ts'
 import type { Query } from './messages.ts'
 import { parseQuery, QueryError, requiredTokens } from './query-language.ts'
 
@@ -13,4 +14,17 @@ export function queryKeys(query: Query): string[] {
     if (error instanceof QueryError) return []
     throw error
   }
+}
+
+/** What was made of queries that are still under way: a walk asks for it at every neighbour that reports. */
+const HASHES = new WeakMap<Query, readonly KeyHash[]>()
+
+/** Those keys as summaries have them. */
+export function keyHashes(query: Query): readonly KeyHash[] {
+  let hashes = HASHES.get(query)
+  if (hashes === undefined) {
+    hashes = queryKeys(query).map(hashKey)
+    HASHES.set(query, hashes)
+  }
+  return hashes
 }

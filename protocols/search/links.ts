@@ -2,11 +2,11 @@ import { BoundedMap } from '../core/bounded-map.ts'
 import type { Output } from '../core/machine.ts'
 import type { Peer } from '../core/peer.ts'
 import type { Rng } from '../core/rng.ts'
-import { hashKey, type KeyHash } from './bloom.ts'
+import type { KeyHash } from './bloom.ts'
 import type { Branch } from './branch.ts'
 import type { SearchEvent } from './commands.ts'
 import { type SearchConfig, searchLimits } from './config.ts'
-import { queryKeys } from './keys.ts'
+import { keyHashes } from './keys.ts'
 import {
   type Hit,
   type HitsMessage,
@@ -85,7 +85,8 @@ export class Links {
   }
 
   report(to: Peer, id: string, report: Report): void {
-    this.send(to, { type: 'report', id, ...report })
+    const { peers, messages, complete, more, beyond } = report
+    this.send(to, { type: 'report', id, peers, messages, complete, more, beyond })
   }
 
   sayKnown(to: Peer, id: string): void {
@@ -112,18 +113,20 @@ export class Links {
 
   /** Asks whom the branch wants asked. */
   ask(branch: Branch, { id, hops, limit, query }: Onward): void {
-    let keys: readonly KeyHash[] | undefined
     const asks = branch.advance({
       neighbours: this.neighbours,
-      matchOf: peer => this.summaries.matchOf(peer, (keys ??= this.keysOf(query))),
+      matchOf: peer => this.summaries.matchOf(peer, this.keysOf(query)),
       rng: this.rng
     })
-    for (const { peer, order } of asks) this.send(peer, { type: 'query', id, hops, limit, query, ...order })
+    for (const { peer, order } of asks) {
+      const { ttl, width, budget, want } = order
+      this.send(peer, { type: 'query', id, ttl, hops, width, budget, want, limit, query })
+    }
   }
 
   /** By which summaries can lead a query; none when they cannot. */
   keysOf(query: Query): readonly KeyHash[] {
-    return this.summaries.isOn ? queryKeys(query).map(hashKey) : []
+    return this.summaries.isOn ? keyHashes(query) : []
   }
 
   /** Whether one more query of this peer is looked at. Far more than an honest one sends are an offence. */

@@ -16,6 +16,7 @@ export interface Path {
   readonly branch: Branch
   /** Bytes of hits that may still go back. */
   bytesLeft: number
+  isWaiting: boolean
   /** Which of the waits it is in, while it waits. */
   wait: number
   deadline: number
@@ -27,7 +28,9 @@ export class Paths {
   readonly #config: SearchConfig
   readonly #paths: BoundedMap<string, Path>
   /** By the hops that are waited for: in each all wait for equally long, so they are due in order. BOUNDED by #paths. */
-  readonly #waiting = new Map<number, Map<string, Path>>()
+  readonly #waiting = new Map<number, Set<Path>>()
+  /** When the first of them has waited for long enough; undefined when it has to be looked up again. */
+  #next: number | undefined = Number.POSITIVE_INFINITY
   readonly #longest: number
 
   constructor(config: SearchConfig) {
@@ -60,6 +63,7 @@ export class Paths {
       query,
       branch: new Branch(order, { parent }),
       bytesLeft: this.#config.maxPathBytes,
+      isWaiting: false,
       wait: 0,
       deadline: 0,
       expires: 0
@@ -91,42 +95,36 @@ export class Paths {
     path.deadline = now + path.wait * this.#config.hopMs
     let waiting = this.#waiting.get(path.wait)
     if (waiting === undefined) {
-      waiting = new Map()
+      waiting = new Set()
       this.#waiting.set(path.wait, waiting)
     }
-    waiting.set(path.id, path)
-  }
-
-  isWaiting(path: Path): boolean {
-    return this.#waiting.get(path.wait)?.get(path.id) === path
+    waiting.add(path)
+    path.isWaiting = true
+    if (this.#next !== undefined && path.deadline < this.#next) this.#next = path.deadline
   }
 
   /** Nobody is waited for any more; the way back stays open. Returns false when it was so before. */
   settle(path: Path): boolean {
-    const waiting = this.#waiting.get(path.wait)
-    if (waiting?.get(path.id) !== path) return false
-    waiting.delete(path.id)
+    if (!path.isWaiting) return false
+    path.isWaiting = false
+    const waiting = this.#waiting.get(path.wait) as Set<Path>
+    waiting.delete(path)
     if (waiting.size === 0) this.#waiting.delete(path.wait)
+    if (path.deadline === this.#next) this.#next = undefined
     return true
   }
 
   /** When the next one has waited for long enough. */
   nextDeadline(): number {
-    let next = Number.POSITIVE_INFINITY
-    for (const waiting of this.#waiting.values()) {
-      for (const { deadline } of waiting.values()) {
-        next = Math.min(next, deadline)
-        break
-      }
-    }
-    return next
+    this.#next ??= this.#firstDeadline()
+    return this.#next
   }
 
   /** Those that have waited for long enough. */
   due(now: number): Path[] {
     const due: Path[] = []
     for (const waiting of this.#waiting.values()) {
-      for (const path of waiting.values()) {
+      for (const path of waiting) {
         if (path.deadline > now) break
         due.push(path)
       }
@@ -141,9 +139,20 @@ export class Paths {
       if (path.parent === peer) path.parent = undefined
       if (!path.branch.hasAsked(peer)) continue
       path.branch.lose(peer)
-      if (this.isWaiting(path)) waited.push(path)
+      if (path.isWaiting) waited.push(path)
     }
     return waited
+  }
+
+  #firstDeadline(): number {
+    let first = Number.POSITIVE_INFINITY
+    for (const waiting of this.#waiting.values()) {
+      for (const { deadline } of waiting) {
+        first = Math.min(first, deadline)
+        break
+      }
+    }
+    return first
   }
 
   /** Returns those that were still waiting. */

@@ -31,7 +31,7 @@ export class Relay {
     const { id } = message
     const links = this.#links
     const known = this.#paths.get(id, links.now)
-    if (known !== undefined && (known.parent !== from || this.#paths.isWaiting(known))) {
+    if (known !== undefined && (known.parent !== from || known.isWaiting)) {
       known.branch.sawAt(from)
       links.sayKnown(from, id)
       return
@@ -109,7 +109,7 @@ export class Relay {
 
   /** Goes on while it waits for reports, and reports when there is nobody left to ask. */
   #advance(path: Path): void {
-    if (!this.#paths.isWaiting(path)) return
+    if (!path.isWaiting) return
     this.#links.ask(path.branch, path)
     if (path.branch.isOver) this.#settle(path)
   }
