@@ -3,7 +3,8 @@
  * makes it the newest.
  */
 export class BoundedMap<K, V> {
-  readonly #entries = new Map<K, V>()
+  /** Made with the first entry: many stay empty. */
+  #entries: Map<K, V> | undefined
   readonly #limit: number
 
   constructor(limit: number) {
@@ -12,19 +13,20 @@ export class BoundedMap<K, V> {
   }
 
   get size(): number {
-    return this.#entries.size
+    return this.#entries?.size ?? 0
   }
 
   get(key: K): V | undefined {
-    return this.#entries.get(key)
+    return this.#entries?.get(key)
   }
 
   has(key: K): boolean {
-    return this.#entries.has(key)
+    return this.#entries?.has(key) === true
   }
 
   /** Returns the entry that had to leave, if any. */
   set(key: K, value: V): [K, V] | undefined {
+    this.#entries ??= new Map()
     let evicted: [K, V] | undefined
     if (!this.#entries.delete(key) && this.#entries.size >= this.#limit) {
       evicted = this.oldest() as [K, V]
@@ -35,27 +37,27 @@ export class BoundedMap<K, V> {
   }
 
   delete(key: K): boolean {
-    return this.#entries.delete(key)
+    return this.#entries?.delete(key) === true
   }
 
   clear(): void {
-    this.#entries.clear()
+    this.#entries = undefined
   }
 
   /** The entry that was set longest ago. */
   oldest(): [K, V] | undefined {
-    return this.#entries.entries().next().value
+    return this.#entries?.entries().next().value
   }
 
   keys(): IterableIterator<K> {
-    return this.#entries.keys()
+    return this.#entries?.keys() ?? [].values()
   }
 
   values(): IterableIterator<V> {
-    return this.#entries.values()
+    return this.#entries?.values() ?? [].values()
   }
 
   [Symbol.iterator](): IterableIterator<[K, V]> {
-    return this.#entries.entries()
+    return this.#entries?.entries() ?? [].values()
   }
 }

@@ -18,7 +18,7 @@ export class Search implements Machine<SearchCommand, SearchMessage, SearchEvent
   readonly #relay: Relay
 
   constructor(init: LinksInit & { config?: Partial<SearchConfig> | undefined }) {
-    this.#links = new Links(init, { ...searchConfig, ...init.config })
+    this.#links = new Links(init, init.config === undefined ? searchConfig : { ...searchConfig, ...init.config })
     this.#own = new OwnSearches(this.#links)
     this.#relay = new Relay(this.#links)
   }

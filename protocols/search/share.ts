@@ -8,34 +8,50 @@ import type { SearchConfig } from './config.ts'
  * where it has come furthest from (Daswani and Garcia-Molina 2002: a share for each neighbour, then the high TTLs).
  */
 export class Share {
-  /** Bytes of hits. */
-  readonly hitBytes: TokenBucket
-  /** Queries of any kind, taken or not. */
-  readonly arrivals: TokenBucket
-  /** Hits and reports that nobody asked for. */
-  readonly strays: TokenBucket
-  readonly summaries: TokenBucket
-  readonly #rate: number
-  readonly #burst: number
+  readonly #config: SearchConfig
+  // few peers do all of this, so each bucket is made when it is needed
+  #hitBytes: TokenBucket | undefined
+  #arrivals: TokenBucket | undefined
+  #strays: TokenBucket | undefined
+  #summaries: TokenBucket | undefined
   #tokens: number
   #at: number | undefined
 
   constructor(config: SearchConfig) {
-    this.hitBytes = new TokenBucket(config.hitBytes)
-    this.arrivals = new TokenBucket(config.arrivals)
-    this.strays = new TokenBucket(config.strays)
-    this.summaries = new TokenBucket(config.summaries)
-    this.#rate = config.queries.rate
-    this.#burst = config.queries.burst
+    this.#config = config
     this.#tokens = config.queries.burst
+  }
+
+  /** Bytes of hits. */
+  get hitBytes(): TokenBucket {
+    this.#hitBytes ??= new TokenBucket(this.#config.hitBytes)
+    return this.#hitBytes
+  }
+
+  /** Queries of any kind, taken or not. */
+  get arrivals(): TokenBucket {
+    this.#arrivals ??= new TokenBucket(this.#config.arrivals)
+    return this.#arrivals
+  }
+
+  /** Hits and reports that nobody asked for. */
+  get strays(): TokenBucket {
+    this.#strays ??= new TokenBucket(this.#config.strays)
+    return this.#strays
+  }
+
+  get summaries(): TokenBucket {
+    this.#summaries ??= new TokenBucket(this.#config.summaries)
+    return this.#summaries
   }
 
   /** Whether a query is worked on that has come so far, as a share of how far any may come. */
   takeQuery(now: number, way: number): boolean {
-    const gained = ((now - (this.#at ?? now)) / 1000) * this.#rate
-    this.#tokens = Math.min(this.#burst, this.#tokens + gained)
+    const { rate, burst } = this.#config.queries
+    const gained = ((now - (this.#at ?? now)) / 1000) * rate
+    this.#tokens = Math.min(burst, this.#tokens + gained)
     this.#at = now
-    const kept = this.#burst * way
+    const kept = burst * way
     if (this.#tokens < kept + 1) return false
     this.#tokens--
     return true
