@@ -3,7 +3,8 @@
  * now and then. Prints how many events a second the simulator handles (an event is one input of a machine) and what a
  * peer costs in memory; with `--trace` also the trace hash, which is the same on every machine.
  *
- *     node bench/simulator.ts [--peers 1000] [--graph] [--seconds 120] [--seed 1] [--wire] [--trace] [--json]
+ *     npm run bench:simulator -- [--peers 1000] [--graph] [--keys 0] [--idle SECONDS] [--seconds 120] [--seed 1]
+ *                                [--wire] [--trace] [--json]
  */
 import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
@@ -34,6 +35,10 @@ const { values } = parseArgs({
     peers: { type: 'string', default: '1000' },
     /** Peers are linked at random from the start, each with as many as its active view holds, and nobody joins. */
     graph: { type: 'boolean', default: false },
+    /** Keys that each peer shares: what summaries cost in time and memory grows with them. */
+    keys: { type: 'string', default: '0' },
+    /** Connections are closed after so many seconds without a message. */
+    idle: { type: 'string' },
     seconds: { type: 'string', default: '120' },
     seed: { type: 'string', default: '1' },
     wire: { type: 'boolean', default: false },
@@ -44,16 +49,26 @@ const { values } = parseArgs({
 const count = Number(values.peers)
 const seconds = Number(values.seconds)
 const seed = Number(values.seed)
+const keys = Number(values.keys)
 if (!(Number.isInteger(count) && count >= 2)) throw new RangeError(`--peers ${values.peers}: at least two`)
 if (!(seconds > 0)) throw new RangeError(`--seconds ${values.seconds}: above 0`)
+if (!(Number.isInteger(keys) && keys >= 0)) throw new RangeError(`--keys ${values.keys}: a whole number from 0 on`)
 /** All have joined after this share of the time. */
 const JOINING = 0.5
 /** One of so many peers has what is searched for. */
 const HOLDERS = 100
 
+/** Words that peers share from. */
+const WORDS = 100_000
+
 const before = memory()
 const started = performance.now()
-const simulation = new Simulation({ seed, wire: values.wire, trace: values.trace })
+const simulation = new Simulation({
+  seed,
+  wire: values.wire,
+  trace: values.trace,
+  ...(values.idle === undefined ? {} : { idleMs: Number(values.idle) * 1_000 })
+})
 let neighbours = 0
 const overlay = simulation.protocol<OverlayCommand, OverlayMessage, OverlayEvent>({
   name: 'overlay',
@@ -87,6 +102,7 @@ const search = simulation.protocol<SearchCommand, SearchMessage, SearchEvent>({
 const endMs = Math.floor(seconds * 1000)
 if (values.graph) link()
 else join()
+if (keys > 0) share()
 const startSeconds = (performance.now() - started) / 1000
 while (simulation.now < endMs) {
   const searcher = simulation.rng.below(count) as Peer
@@ -101,6 +117,7 @@ const after = memory()
 const result = {
   peers: count,
   graph: values.graph,
+  keys,
   virtualSeconds: seconds,
   seed,
   wire: values.wire,
@@ -149,6 +166,14 @@ function link(): void {
   // an edge has two ends
   const even = (count * degree) % 2 === 0 ? degree : degree - 1
   for (const [a, b] of edgesOf(randomRegular(count, even, simulation.rng))) simulation.connect(a as Peer, b as Peer)
+}
+
+/** Different words for different peers, none of which is searched for. */
+function share(): void {
+  for (let i = 0; i < count; i++) {
+    const words = Array.from({ length: keys }, () => `word ${simulation.rng.below(WORDS)}`)
+    search.command(i as Peer, { type: 'share', keys: words })
+  }
 }
 
 /** Bytes that cannot be collected, in V8's heap and in typed arrays, and all that the process has. */

@@ -112,6 +112,20 @@ export class Connections {
     this.#forgetIfTold(link)
   }
 
+  /** Closes what nothing came on for so long; the lower end does it. */
+  closeIdle(idleMs: number): void {
+    const { links } = this
+    const since = this.#queue.now - idleMs
+    for (const link of links.all()) {
+      const { fields } = links
+      const record = link << LINK_LOG
+      const isUsed = (offset: number): boolean => (fields[record + offset] as number) > since
+      // looked at now: whoever heard of one before this may have closed or dialled others
+      if (fields[record + STATE] !== OPEN || isUsed(OPENS) || isUsed(ARRIVES) || isUsed(ARRIVES + 1)) continue
+      this.close(fields[record + END] as number, fields[record + END + 1] as number)
+    }
+  }
+
   /** The peer is gone: its connections break, the other ends find out later. */
   crashed(peer: number): void {
     const { links } = this

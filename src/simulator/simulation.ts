@@ -36,6 +36,11 @@ export interface SimulationOptions {
   loss?: number
   /** How long it takes to find out that a connection is gone or a peer cannot be reached, ms. */
   detectionMs?: number
+  /**
+   * Close connections on which nothing came for so long, ms, give or take a quarter. By default none are, as libp2p hosts
+   * keep theirs while they have fewer than they may. Longer than any machine lets a neighbour be silent.
+   */
+  idleMs?: number
   /** Encode and decode every message. */
   wire?: boolean
   /** Keep the fingerprint that `traceHash` returns. */
@@ -86,6 +91,8 @@ export class Simulation {
     this.#observe = observe
     this.#trace = trace ? new Trace() : undefined
     this.#network = new Network({ seed: foldSeed(seed), latency, jitterMs, loss, detectionMs })
+    const { idleMs } = options
+    if (idleMs !== undefined && !(idleMs > 0)) throw new RangeError(`idleMs ${idleMs} is not above 0`)
     this.#stats = {
       inputs: 0,
       ticks: 0,
@@ -109,6 +116,7 @@ export class Simulation {
         }
       }
     })
+    if (idleMs !== undefined) this.#closeIdleIn(idleMs, idleMs)
   }
 
   /** Virtual time, ms. */
@@ -308,6 +316,16 @@ export class Simulation {
       case CALL:
         ;(payload as () => void)()
     }
+  }
+
+  /** Looks after `waitMs`, and again and again. */
+  #closeIdleIn(waitMs: number, idleMs: number): void {
+    const at = this.now + waitMs
+    if (at >= END_OF_TIME - 1) return
+    this.at(at, () => {
+      this.#connections.closeIdle(idleMs)
+      this.#closeIdleIn(idleMs / 4, idleMs)
+    })
   }
 
   #start(peer: number): void {

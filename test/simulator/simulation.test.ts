@@ -164,6 +164,25 @@ test('who closes a connection knows at once, the other when the news arrives', (
   assert.deepEqual(world.inputsOf(b, 'peerDown'), ['110 peerDown 0'])
 })
 
+test('a connection that nobody uses is closed when it is asked for, one that is used is not', () => {
+  const used = (options: Partial<SimulationOptions>): NoteWorld => {
+    const world = new NoteWorld({ latency: [10, 10], ...options })
+    const [a, b, c] = world.simulation.addPeers(3) as [Peer, Peer, Peer]
+    world.say(a, b, 1)
+    for (let at = 0; at < 5_000; at += 500) world.simulation.at(at, () => world.say(c, a, 2))
+    world.simulation.run(5_000)
+    return world
+  }
+  const closing = used({ idleMs: 1_000 })
+  // open at 20 ms, used at 30 ms; looked at every 250 ms from 1,000 ms on
+  assert.deepEqual(closing.inputsOf(0 as Peer, 'peerUp', 'peerDown'), ['20 peerUp 1', '20 peerUp 2', '1250 peerDown 1'])
+  assert.deepEqual(closing.inputsOf(1 as Peer, 'peerUp', 'peerDown'), ['20 peerUp 0', '1260 peerDown 0'])
+  assert.equal(closing.simulation.stats.connections, 1)
+  assert.deepEqual(closing.inputsOf(2 as Peer, 'peerDown'), [])
+  assert.equal(used({}).simulation.stats.connections, 2)
+  assert.throws(() => new NoteWorld({ idleMs: 0 }), RangeError)
+})
+
 test('nobody has the address: the sender is told', () => {
   const { world, a } = pair()
   world.say(a, 77 as Peer, 1)
