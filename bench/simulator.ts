@@ -75,6 +75,8 @@ const overlay = simulation.protocol<OverlayCommand, OverlayMessage, OverlayEvent
   codec: overlayCodec(indexPeers),
   machine: (self, rng) => new Overlay({ self, rng }),
   onEvent: (peer, event) => {
+    // there is nothing else here that could know anybody
+    if (event.type === 'contactsWanted') return
     neighbours += event.type === 'neighbourUp' ? 1 : -1
     search.command(peer, event)
   }

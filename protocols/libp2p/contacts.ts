@@ -90,6 +90,11 @@ export class ContactBook {
     this.#contacts.set(peer, { trusted, isMet: true, told: new Map(), allowedMs: NEVER })
   }
 
+  /** All that were heard of. */
+  peers(): Iterable<Peer> {
+    return this.#contacts.keys()
+  }
+
   /** What is told others when the peer is named. */
   recordOf(peer: Peer): Uint8Array | undefined {
     const contact = this.#contacts.get(peer)

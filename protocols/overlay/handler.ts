@@ -5,11 +5,13 @@ import type { Rng } from '../core/rng.ts'
 import { type ContactBook, contactPeers } from '../libp2p/contacts.ts'
 import { Driver, type DriverComponents, type DriverLimits, type DriverStats } from '../libp2p/driver.ts'
 import { peerFromId } from '../libp2p/peer-ids.ts'
-import type { OverlayConfig } from './config.ts'
+import { type OverlayConfig, overlayLimits } from './config.ts'
+import type { NeighbourEvent, OverlayEvent } from './links.ts'
 import { type OverlayMessage, overlayCodec } from './messages.ts'
-import { Overlay, type OverlayCommand, type OverlayEvent } from './overlay.ts'
+import { Overlay, type OverlayCommand } from './overlay.ts'
+import type { Population } from './population.ts'
 
-export const OVERLAY_PROTOCOL = '/shoal/overlay/1.0.0'
+export const OVERLAY_PROTOCOL = '/shoal/overlay/1.1.0'
 
 export const overlayDriverLimits: Partial<DriverLimits> = {
   /** A shuffle names 17 peers, each with a signed record of at most a KiB. */
@@ -20,11 +22,11 @@ export const overlayDriverLimits: Partial<DriverLimits> = {
 }
 
 export interface OverlayServiceInit {
-  /** Addresses of the peers that messages name. */
+  /** Addresses of the peers that messages name. Those that other protocols have heard of are the last to turn to. */
   contacts: ContactBook
   rng: Rng
   config?: Partial<OverlayConfig>
-  onEvent(event: OverlayEvent): void
+  onEvent(event: NeighbourEvent): void
   onPenalty(peer: Peer, reason: string): void
 }
 
@@ -54,6 +56,11 @@ export class OverlayService implements Startable {
     return this.#overlay.views()
   }
 
+  /** How many peers the network seems to have. */
+  get population(): Population {
+    return this.#overlay.population
+  }
+
   /** Enters the overlay through a peer that is in it, connected or not. */
   join(contact: Peer): void {
     this.#driver.command({ type: 'join', contact })
@@ -81,6 +88,12 @@ export class OverlayService implements Startable {
     await this.#driver.stop()
   }
 
+  #offerContacts(): void {
+    const { contacts, rng } = this.#init
+    const peers = rng.sample(contacts.peers(), overlayLimits.maxContacts)
+    if (peers.length > 0) this.#driver.command({ type: 'contacts', peers })
+  }
+
   #createOverlay(): Overlay {
     const { rng, config = {} } = this.#init
     return new Overlay({ self: peerFromId(this.#components.peerId), rng, config })
@@ -94,7 +107,10 @@ export class OverlayService implements Startable {
       codec: overlayCodec(contactPeers(contacts)),
       limits: overlayDriverLimits,
       contacts,
-      onEvent: event => this.#init.onEvent(event),
+      onEvent: event => {
+        if (event.type === 'contactsWanted') this.#offerContacts()
+        else this.#init.onEvent(event)
+      },
       onPenalty: (peer, reason) => this.#init.onPenalty(peer, reason)
     })
   }

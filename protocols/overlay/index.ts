@@ -1,3 +1,5 @@
 export * from './config.ts'
+export type { NeighbourEvent, OverlayEvent } from './links.ts'
 export * from './messages.ts'
 export * from './overlay.ts'
+export type { Population } from './population.ts'

@@ -25,6 +25,12 @@ export type OverlayMessage =
   | { readonly type: 'shuffleReply'; readonly nonce: number; readonly peers: readonly Peer[] }
   /** Are we still neighbours? */
   | { readonly type: 'alive'; readonly answer: boolean }
+  /** Take me in place of a neighbour of yours, which is to be the neighbour of `gives`: that is one of mine. */
+  | { readonly type: 'swap'; readonly gives: Peer }
+  /** The neighbour that went for the sender of the swap; none when it is refused. */
+  | { readonly type: 'swapReply'; readonly gives?: Peer }
+  /** We are no longer neighbours: `to` is to be yours in my place, and has a free one for you. */
+  | { readonly type: 'handover'; readonly to: Peer }
 
 const TYPES = [
   'join',
@@ -34,7 +40,10 @@ const TYPES = [
   'disconnect',
   'shuffle',
   'shuffleReply',
-  'alive'
+  'alive',
+  'swap',
+  'swapReply',
+  'handover'
 ] as const
 
 /** One byte of type, then the fields in the order of the README. */
@@ -76,6 +85,16 @@ export function overlayCodec(peers: PeerCodec): Codec<OverlayMessage> {
         case 'alive':
           writer.u8(Number(message.answer))
           break
+        case 'swap':
+          writePeer(writer, message.gives)
+          break
+        case 'swapReply':
+          writer.u8(Number(message.gives !== undefined))
+          if (message.gives !== undefined) writePeer(writer, message.gives)
+          break
+        case 'handover':
+          writePeer(writer, message.to)
+          break
       }
       return writer.finish()
     },
@@ -115,6 +134,12 @@ function read(reader: ByteReader, readPeer: (reader: ByteReader) => Peer): Overl
       return { type, nonce: reader.u32(), peers: reader.list(overlayLimits.maxPeersInMessage, readPeer) }
     case 'alive':
       return { type, answer: readFlag(reader) }
+    case 'swap':
+      return { type, gives: readPeer(reader) }
+    case 'swapReply':
+      return readFlag(reader) ? { type, gives: readPeer(reader) } : { type }
+    case 'handover':
+      return { type, to: readPeer(reader) }
   }
 }
 

@@ -1,12 +1,15 @@
-import { BoundedMap } from '../core/bounded-map.ts'
-import type { Input, Machine, Output } from '../core/machine.ts'
+import type { Input, Machine } from '../core/machine.ts'
 import type { Peer } from '../core/peer.ts'
 import type { Rng } from '../core/rng.ts'
 import { TokenBucket } from '../core/token-bucket.ts'
 import { checkOverlayConfig, type OverlayConfig, overlayConfig, overlayLimits } from './config.ts'
-import { IslandWatch } from './island-watch.ts'
+import { Links, type Out, type OverlayEvent } from './links.ts'
 import type { OverlayMessage } from './messages.ts'
+import type { Population } from './population.ts'
 import { PeerRates } from './rates.ts'
+import { Repair } from './repair.ts'
+import { Shuffling } from './shuffling.ts'
+import { Swapping } from './swapping.ts'
 import { Views } from './views.ts'
 
 export type OverlayCommand =
@@ -14,19 +17,8 @@ export type OverlayCommand =
   | { readonly type: 'join'; readonly contact: Peer }
   /** Say goodbye to all neighbours and take no new ones. */
   | { readonly type: 'leave' }
-
-export type OverlayEvent =
-  | { readonly type: 'neighbourUp'; readonly peer: Peer }
-  | { readonly type: 'neighbourDown'; readonly peer: Peer }
-
-type Out = Output<OverlayMessage, OverlayEvent>
-
-interface Request {
-  /** When it is given up. */
-  untilMs: number
-  /** Who goes when the view is full by the time of the answer: nobody, whoever may be pushed out, or just anybody. */
-  evicts: 'nobody' | 'pushed' | 'anybody'
-}
+  /** Answers `contactsWanted`: peers that may be there. */
+  | { readonly type: 'contacts'; readonly peers: readonly Peer[] }
 
 /**
  * Random neighbour lists (HyParView): a small active view of symmetric links that is the random graph, and a larger
@@ -37,46 +29,46 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
   readonly #config: OverlayConfig
   readonly #rng: Rng
   readonly #views: Views
-  /** Neighbour requests of ours, the oldest first. BOUNDED by maxRequests. */
-  readonly #requests = new Map<Peer, Request>()
-  /** Peers with a connection to us: the last resort. */
-  readonly #connected = new BoundedMap<Peer, true>(overlayLimits.maxConnected)
+  readonly #links: Links
+  readonly #repair: Repair
+  readonly #shuffling: Shuffling
+  readonly #swapping: Swapping
   readonly #requestRates = new PeerRates(overlayLimits.requests)
   readonly #walkRates = new PeerRates(overlayLimits.walks)
   readonly #newcomerRates = new PeerRates(overlayLimits.newcomers)
   readonly #shuffleRates = new PeerRates(overlayLimits.shuffles)
   readonly #joins = new TokenBucket(overlayLimits.joins)
-  /** Our last shuffle and what it sent away, until it is answered. BOUNDED by a shuffle. */
-  #shuffled: { nonce: number; peers: Peer[] } | undefined
-  readonly #island = new IslandWatch()
-  #out: Out[] = []
-  #now = 0
-  #leaving = false
-  #nextShuffle: number | undefined
-  #nextRepair: number | undefined
-  #lastRepair = Number.NEGATIVE_INFINITY
-  #repairWait: number
 
   /** @throws RangeError on numbers that do not fit together */
   constructor(init: { self: Peer; rng: Rng; config?: Partial<OverlayConfig> }) {
-    this.#self = init.self
-    this.#rng = init.rng
-    this.#config = checkOverlayConfig({ ...overlayConfig, ...init.config })
-    this.#views = new Views({ self: init.self, config: this.#config, rng: init.rng })
-    this.#repairWait = this.#config.repairMs
+    const { self, rng } = init
+    const config = checkOverlayConfig({ ...overlayConfig, ...init.config })
+    this.#self = self
+    this.#rng = rng
+    this.#config = config
+    const views = new Views({ self, config, rng })
+    const links = new Links(views, config.activeSize)
+    const repair = new Repair({ self, config, rng, views, links })
+    this.#views = views
+    this.#links = links
+    this.#repair = repair
+    this.#shuffling = new Shuffling({ self, config, rng, views, links })
+    this.#swapping = new Swapping({ self, config, views, links, repair })
   }
 
   handle(input: Input<OverlayCommand, OverlayMessage>, now: number): Out[] {
-    this.#now = now
+    this.#links.now = now
     switch (input.type) {
       case 'received':
         this.#onMessage(input.from, input.message)
         break
       case 'peerUp':
-        this.#onPeerUp(input.peer)
+        if (input.peer !== this.#self) this.#repair.onPeerUp(input.peer)
         break
       case 'peerDown':
-        this.#onPeerDown(input.peer)
+        this.#swapping.onPeerDown(input.peer)
+        this.#repair.onPeerDown(input.peer)
+        this.#drop(input.peer)
         break
       case 'tick':
         this.#onTick()
@@ -87,19 +79,18 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
       case 'leave':
         this.#leave()
         break
+      case 'contacts':
+        for (const peer of input.peers.slice(0, overlayLimits.maxContacts)) this.#views.offerPassive(peer)
+        this.#repair.soon()
+        break
     }
-    const out = this.#out
-    this.#out = []
-    return out
+    return this.#links.takeOutputs()
   }
 
   nextTick(): number | undefined {
-    let next = this.#nextShuffle
-    if (this.#nextRepair !== undefined && (next === undefined || this.#nextRepair < next)) next = this.#nextRepair
-    if (this.#requests.size > 0) {
-      // all wait equally long, so the oldest is due first
-      const { untilMs } = this.#requests.values().next().value as Request
-      if (next === undefined || untilMs < next) next = untilMs
+    let next: number | undefined
+    for (const due of [this.#shuffling.dueMs, this.#repair.dueMs, this.#swapping.dueMs]) {
+      if (due !== undefined && (next === undefined || due < next)) next = due
     }
     return next
   }
@@ -109,16 +100,27 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
     return { active: [...this.#views.active.keys()], passive: [...this.#views.passive.keys()] }
   }
 
+  /** How many peers the network seems to have. */
+  get population(): Population {
+    return this.#shuffling.population
+  }
+
   #onMessage(from: Peer, message: OverlayMessage): void {
     if (from === this.#self) return
     // answers are no sign of a link
-    if (message.type !== 'shuffleReply' && message.type !== 'neighbourReply') this.#views.heard(from, this.#now)
+    const isAnswer =
+      message.type === 'shuffleReply' || message.type === 'neighbourReply' || message.type === 'swapReply'
+    if (!isAnswer) this.#views.heard(from, this.#links.now)
     switch (message.type) {
       case 'join':
-        if (this.#allows(from) && this.#joins.take(this.#now)) this.#onJoin(from)
+        if (this.#allows(from) && this.#joins.take(this.#links.now)) this.#onJoin(from)
         return
       case 'forwardJoin':
-        if (this.#isNeighbour(from) && this.#walkRates.take(from, this.#now) && this.#joins.take(this.#now)) {
+        if (
+          this.#isNeighbour(from) &&
+          this.#walkRates.take(from, this.#links.now) &&
+          this.#joins.take(this.#links.now)
+        ) {
           this.#onForwardJoin(from, message.newcomer, message.walk)
         }
         return
@@ -132,286 +134,163 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
         this.#onDisconnect(from, message.leaving)
         return
       case 'shuffle':
-        if (this.#isNeighbour(from) && this.#shuffleRates.take(from, this.#now)) this.#onShuffle(from, message)
+        if (!this.#isNeighbour(from) || !this.#shuffleRates.take(from, this.#links.now)) return
+        if (this.#shuffling.onShuffle(from, message)) this.#repair.again()
         return
       case 'shuffleReply':
-        this.#onShuffleReply(from, message)
+        if (this.#shuffling.onReply(from, message.nonce, message.peers)) this.#repair.again()
         return
       case 'alive':
         if (!message.answer && this.#allows(from) && this.#isNeighbour(from)) {
-          this.#send(from, { type: 'alive', answer: true })
+          this.#links.send(from, { type: 'alive', answer: true })
         }
+        return
+      case 'swap':
+        if (this.#allows(from)) this.#swapping.onSwap(from, message.gives)
+        return
+      case 'swapReply':
+        this.#swapping.onReply(from, message.gives)
+        return
+      case 'handover':
+        if (this.#isNeighbour(from)) this.#swapping.onHandover(from, message.to)
         return
     }
   }
 
   #onJoin(newcomer: Peer): void {
-    if (this.#leaving) {
-      this.#send(newcomer, { type: 'neighbourReply', accepted: false })
+    if (this.#links.isLeaving) {
+      this.#links.send(newcomer, { type: 'neighbourReply', accepted: false })
       return
     }
     const walk: OverlayMessage = { type: 'forwardJoin', newcomer, walk: this.#config.activeWalk }
     for (const neighbour of this.#views.active.keys()) {
-      if (neighbour !== newcomer) this.#send(neighbour, walk)
+      if (neighbour !== newcomer) this.#links.send(neighbour, walk)
     }
-    this.#send(newcomer, { type: 'neighbourReply', accepted: this.#accept(newcomer) })
+    this.#links.send(newcomer, { type: 'neighbourReply', accepted: this.#accept(newcomer) })
   }
 
   #onForwardJoin(from: Peer, newcomer: Peer, walk: number): void {
-    if (newcomer === this.#self || this.#leaving) return
+    if (newcomer === this.#self || this.#links.isLeaving) return
     const { active, passive } = this.#views
     const next = walk === 0 ? undefined : this.#views.pickActive(from, newcomer)
     // whoever knows too few peers to fill its places sits in a small network, where all are to be neighbours
     const isWanted = this.#config.activeSize - active.size > passive.size
     if (next === undefined || (isWanted && !active.has(newcomer))) {
-      if (this.#newcomerRates.take(from, this.#now)) this.#request(newcomer, { urgent: false, evicts: 'pushed' })
+      if (this.#newcomerRates.take(from, this.#links.now)) this.#repair.request(newcomer, 'pushed')
       return
     }
     if (walk === this.#config.passiveWalk) this.#views.addPassive(newcomer, from)
-    this.#send(next, { type: 'forwardJoin', newcomer, walk: walk - 1 })
+    this.#links.send(next, { type: 'forwardJoin', newcomer, walk: walk - 1 })
   }
 
   #onNeighbour(from: Peer, urgent: boolean): void {
-    const mayAsk = urgent || this.#views.active.has(from) || this.#missing() > 0
-    const accepted = mayAsk && !this.#leaving && this.#accept(from)
+    const mayAsk = urgent || this.#links.has(from) || this.#links.missing > 0
+    const accepted = mayAsk && !this.#links.isLeaving && this.#accept(from)
     if (!accepted) this.#views.offerPassive(from)
-    this.#send(from, { type: 'neighbourReply', accepted })
+    this.#links.send(from, { type: 'neighbourReply', accepted })
   }
 
   #onNeighbourReply(from: Peer, accepted: boolean): void {
-    const request = this.#requests.get(from)
-    this.#requests.delete(from)
-    if (accepted && !this.#views.active.has(from)) {
+    const request = this.#repair.onAnswer(from, accepted)
+    if (accepted && !this.#links.has(from)) {
       // given up, never asked, or filled up since: it must not keep a link that we do not have
-      const isWanted = request !== undefined && !this.#leaving && (request.evicts !== 'nobody' || this.#missing() > 0)
-      if (!isWanted || !this.#accept(from, request.evicts === 'anybody'))
-        this.#send(from, { type: 'disconnect', leaving: this.#leaving })
+      const isWanted =
+        request !== undefined && !this.#links.isLeaving && (request.evicts !== 'nobody' || this.#links.missing > 0)
+      if (!isWanted || !this.#accept(from, request.evicts === 'anybody')) this.#links.disconnect(from)
     }
-    this.#repairIn(this.#repairWait)
+    this.#repair.again()
   }
 
   #onDisconnect(from: Peer, leaving: boolean): void {
     const was = this.#drop(from)
-    if (leaving) {
-      this.#requests.delete(from)
-      this.#connected.delete(from)
-      this.#views.removePassive(from)
-    } else if (was) this.#views.addPassive(from, from)
-  }
-
-  #onShuffle(from: Peer, message: Extract<OverlayMessage, { type: 'shuffle' }>): void {
-    const { origin, nonce, walk, peers } = message
-    if (origin === this.#self) return
-    if (!this.#views.active.has(origin)) this.#island.sawShuffleOf(origin)
-    const next = walk > 1 ? this.#views.pickActive(from, origin) : undefined
-    if (next !== undefined) {
-      this.#send(next, { type: 'shuffle', origin, nonce, walk: walk - 1, peers })
-      return
-    }
-    // as many as came, with their origin
-    const answer = this.#views.samplePassive(Math.min(peers.length + 1, overlayLimits.maxPeersInMessage), origin)
-    this.#send(origin, { type: 'shuffleReply', nonce, peers: [...answer] })
-    this.#views.addPassive(origin, from, answer)
-    for (const peer of peers) this.#views.addPassive(peer, from, answer)
-    this.#repairIn(this.#repairWait)
-  }
-
-  #onShuffleReply(from: Peer, message: Extract<OverlayMessage, { type: 'shuffleReply' }>): void {
-    // only what answers our last shuffle, from one whom it has reached, and once
-    if (this.#shuffled?.nonce !== message.nonce) return
-    const expendable = this.#shuffled.peers
-    this.#shuffled = undefined
-    for (const peer of message.peers.slice(0, expendable.length + 1)) this.#views.addPassive(peer, from, expendable)
-    this.#repairIn(this.#repairWait)
-  }
-
-  #onPeerUp(peer: Peer): void {
-    if (peer === this.#self) return
-    this.#connected.set(peer, true)
-    if (this.#leaving) return
-    this.#views.offerPassive(peer)
-    if (this.#missing() > this.#requests.size && this.#requests.size < overlayLimits.maxRequests) {
-      this.#request(peer, { urgent: this.#views.active.size === 0, evicts: 'nobody' })
-    } else this.#repairSoon()
-  }
-
-  #onPeerDown(peer: Peer): void {
-    this.#connected.delete(peer)
-    this.#views.removePassive(peer)
-    if (this.#requests.delete(peer)) this.#repairIn(this.#repairWait)
-    this.#drop(peer)
+    if (leaving) this.#repair.onLeaves(from)
+    else if (was) this.#views.addPassive(from, from)
   }
 
   #join(contact: Peer): void {
-    this.#leaving = false
+    this.#links.isLeaving = false
     if (contact === this.#self) return
+    this.#swapping.restart()
     this.#views.offerPassive(contact)
-    this.#askToJoin(contact)
-    this.#repairIn(this.#config.repairMs)
-  }
-
-  #askToJoin(contact: Peer): void {
-    this.#note(contact, 'anybody')
-    this.#send(contact, { type: 'join' })
+    this.#repair.askToJoin(contact)
+    this.#repair.again()
   }
 
   #leave(): void {
-    this.#leaving = true
+    this.#links.isLeaving = true
     for (const peer of [...this.#views.active.keys()]) {
-      this.#send(peer, { type: 'disconnect', leaving: true })
-      this.#drop(peer)
+      this.#links.disconnect(peer)
+      this.#links.remove(peer)
     }
-    this.#nextRepair = undefined
-    this.#nextShuffle = undefined
-    this.#shuffled = undefined
-    this.#requests.clear()
+    this.#repair.stop()
+    this.#shuffling.stop()
   }
 
   #onTick(): void {
-    for (const [peer, { untilMs }] of this.#requests) {
-      if (untilMs > this.#now) continue
-      this.#requests.delete(peer)
-      this.#views.removePassive(peer)
-      this.#repairSoon()
-    }
-    if (this.#nextShuffle !== undefined && this.#nextShuffle <= this.#now) this.#shuffle()
-    if (this.#nextRepair !== undefined && this.#nextRepair <= this.#now) this.#repair()
+    this.#swapping.tick()
+    const { dueMs } = this.#shuffling
+    if (dueMs !== undefined && dueMs <= this.#links.now) this.#shuffle()
+    this.#repair.tick()
   }
 
   /** Renews the passive view, and looks whether the neighbours still are. */
   #shuffle(): void {
-    const { shuffleMs, shuffleActive, shufflePassive, activeWalk, silenceMs } = this.#config
-    this.#nextShuffle = this.#now + Math.floor(shuffleMs * (0.75 + this.#rng.unit() / 2))
+    this.#shuffling.begin()
+    const { silenceMs } = this.#config
     for (const [peer, { heardMs }] of this.#views.active) {
-      const silentMs = this.#now - heardMs
+      const silentMs = this.#links.now - heardMs
       if (silentMs > 2 * silenceMs) {
-        this.#send(peer, { type: 'disconnect', leaving: false })
+        this.#links.disconnect(peer)
         this.#drop(peer)
-      } else if (silentMs > silenceMs) this.#send(peer, { type: 'alive', answer: false })
+      } else if (silentMs > silenceMs) this.#links.send(peer, { type: 'alive', answer: false })
     }
-    if (this.#island.isTimeToLook()) this.#leaveIsland()
-    const to = this.#views.pickActive()
-    if (to === undefined) return
-    const passive = this.#views.samplePassive(shufflePassive, to)
-    const peers = [...this.#views.sampleActive(shuffleActive, to), ...passive]
-    const nonce = this.#rng.uint32()
-    this.#shuffled = { nonce, peers: [...peers] }
-    this.#send(to, { type: 'shuffle', origin: this.#self, nonce, walk: activeWalk, peers })
+    if (this.#shuffling.island.isTimeToLook()) this.#leaveIsland()
+    this.#shuffling.shuffle()
+    this.#swapping.onShuffle()
   }
 
   /** Joins again through somebody who is not among the few that are seen here. */
   #leaveIsland(): void {
-    const others = this.#island.look()
-    const outside = others === undefined ? [] : this.#candidates().filter(peer => !others.has(peer))
+    const others = this.#shuffling.island.look()
+    const outside = others === undefined ? [] : this.#repair.candidates(1).filter(peer => !others.has(peer))
     if (outside.length > 0) this.#join(this.#rng.pick(outside))
-  }
-
-  /** Asks for neighbours while there are too few. */
-  #repair(): void {
-    this.#nextRepair = undefined
-    if (this.#leaving || this.#missing() <= 0) return
-    this.#lastRepair = this.#now
-    const wanted = Math.min(this.#missing(), overlayLimits.maxRequests) - this.#requests.size
-    if (wanted > 0) {
-      const urgent = this.#views.active.size === 0
-      // whoever we know refuses us or soon sends us away again: it is crowded, but it can pass us on
-      const isTurnedAway = urgent && this.#repairWait > this.#config.repairMs
-      for (const peer of this.#rng.sample(this.#candidates(), isTurnedAway ? 1 : wanted)) {
-        if (isTurnedAway) this.#askToJoin(peer)
-        else this.#request(peer, { urgent, evicts: 'nobody' })
-      }
-    }
-    // a small network has fewer peers than the view has places: ask again, but less and less often
-    this.#repairIn(this.#repairWait)
-    this.#repairWait = Math.min(this.#repairWait * 2, this.#config.repairLastMs)
-  }
-
-  /** Whom to ask: the passive view, and else whoever is connected. */
-  #candidates(): Peer[] {
-    const { active, passive } = this.#views
-    const isFree = (peer: Peer): boolean => !active.has(peer) && !this.#requests.has(peer)
-    const known = [...passive.keys()].filter(isFree)
-    return known.length > 0 ? known : [...this.#connected.keys()].filter(isFree)
-  }
-
-  /** There is a place to fill, or somebody new to fill it with. Without any neighbour it is urgent. */
-  #repairSoon(): void {
-    const { repairMs } = this.#config
-    this.#repairWait = repairMs
-    this.#repairIn(this.#views.active.size > 0 ? repairMs : Math.max(0, this.#lastRepair + repairMs - this.#now))
-  }
-
-  #repairIn(waitMs: number): void {
-    if (this.#leaving || this.#missing() <= 0) return
-    const at = this.#now + waitMs
-    if (this.#nextRepair === undefined || this.#nextRepair > at) this.#nextRepair = at
-  }
-
-  #missing(): number {
-    return this.#config.activeSize - this.#views.active.size
-  }
-
-  #request(peer: Peer, { urgent, evicts }: { urgent: boolean; evicts: Request['evicts'] }): void {
-    if (peer === this.#self || this.#views.active.has(peer) || this.#requests.has(peer)) return
-    this.#views.offerPassive(peer)
-    if (this.#requests.size >= overlayLimits.maxRequests) return
-    this.#note(peer, evicts)
-    this.#send(peer, { type: 'neighbour', urgent })
-  }
-
-  #note(peer: Peer, evicts: Request['evicts']): void {
-    const [oldest] = this.#requests.keys()
-    // an answer to the one that is forgotten here is declined
-    if (oldest !== undefined && this.#requests.size >= overlayLimits.maxRequests) this.#requests.delete(oldest)
-    this.#requests.delete(peer)
-    this.#requests.set(peer, { untilMs: this.#now + this.#config.requestTimeoutMs, evicts })
   }
 
   /** Makes it a neighbour if it is none. In a full view another one goes for it; false when none may be made to. */
   #accept(peer: Peer, isOurChoice = false): boolean {
-    if (this.#views.active.has(peer)) return true
-    let forcedUntilMs = this.#now
-    if (this.#missing() <= 0) {
+    if (this.#links.has(peer)) return true
+    const { now } = this.#links
+    let forcedUntilMs = now
+    if (this.#links.missing <= 0) {
       if (!isOurChoice) forcedUntilMs += this.#config.settleMs
-      const evicted = isOurChoice ? this.#views.pickActive() : this.#views.toEvict(this.#now)
+      const evicted = isOurChoice ? this.#views.pickActive() : this.#views.toEvict(now)
       if (evicted === undefined) return false
-      this.#send(evicted, { type: 'disconnect', leaving: false })
-      this.#drop(evicted)
-      this.#views.addPassive(evicted, evicted)
+      this.#links.pushOut(evicted)
     }
-    this.#requests.delete(peer)
-    this.#views.addActive(peer, this.#now, forcedUntilMs)
-    this.#nextShuffle ??= this.#now + Math.floor(this.#config.shuffleMs * this.#rng.unit())
-    this.#out.push({ type: 'event', event: { type: 'neighbourUp', peer } })
-    this.#repairIn(this.#repairWait)
+    this.#repair.cancel(peer)
+    this.#links.add(peer, forcedUntilMs)
+    this.#shuffling.start()
+    this.#repair.again()
     return true
   }
 
   #drop(peer: Peer): boolean {
-    const neighbour = this.#views.removeActive(peer)
-    if (neighbour === undefined) return false
-    this.#out.push({ type: 'event', event: { type: 'neighbourDown', peer } })
-    // whoever sends us away at once is crowded: asking again and again makes it worse
-    if (this.#now - neighbour.sinceMs >= this.#config.repairLastMs) this.#repairSoon()
-    else this.#repairIn(this.#repairWait)
-    return true
+    const sinceMs = this.#links.remove(peer)
+    if (sinceMs !== undefined) this.#repair.onLost(sinceMs)
+    return sinceMs !== undefined
   }
 
   /** Whether a peer may ask for something once more. */
   #allows(peer: Peer): boolean {
-    if (this.#requestRates.take(peer, this.#now)) return true
-    this.#out.push({ type: 'penalise', peer, reason: `more than ${overlayLimits.requests.rate} requests a second` })
+    if (this.#requestRates.take(peer, this.#links.now)) return true
+    this.#links.penalise(peer, `more than ${overlayLimits.requests.rate} requests a second`)
     return false
   }
 
   /** Strangers cannot make us dial. One that takes us for its neighbour learns better: a link has two ends. */
   #isNeighbour(peer: Peer): boolean {
-    if (this.#views.active.has(peer)) return true
-    this.#send(peer, { type: 'disconnect', leaving: this.#leaving })
+    if (this.#links.has(peer)) return true
+    this.#links.disconnect(peer)
     return false
-  }
-
-  #send(to: Peer, message: OverlayMessage): void {
-    this.#out.push({ type: 'send', to, message })
   }
 }

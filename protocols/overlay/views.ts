@@ -1,6 +1,7 @@
 import type { Peer } from '../core/peer.ts'
 import type { Rng } from '../core/rng.ts'
 import { TokenBucket } from '../core/token-bucket.ts'
+import { Acquaintances } from './acquaintances.ts'
 import { maxForced, maxFromOneSource, type OverlayConfig } from './config.ts'
 
 export interface Neighbour {
@@ -12,11 +13,15 @@ export interface Neighbour {
   forcedUntilMs: number
 }
 
-/** The two lists of a node: neighbours, and peers to turn to when one is lost. A peer is in at most one of them. */
+/**
+ * The lists of a node: neighbours, peers to turn to when one is lost, and those that had to leave the latter. A peer is
+ * in at most one of them.
+ */
 export class Views {
   readonly #active = new Map<Peer, Neighbour>() // BOUNDED by activeSize: the overlay evicts before it adds
   /** With who told us of it, if it was not the peer itself. */
   readonly #passive = new Map<Peer, Peer | undefined>() // BOUNDED by passiveSize
+  readonly #acquaintances: Acquaintances
   readonly #self: Peer
   readonly #passiveSize: number
   readonly #maxFromOneSource: number
@@ -27,7 +32,9 @@ export class Views {
   constructor(init: { self: Peer; config: OverlayConfig; rng: Rng }) {
     this.#self = init.self
     this.#passiveSize = init.config.passiveSize
-    this.#maxFromOneSource = maxFromOneSource(init.config)
+    this.#maxFromOneSource = maxFromOneSource(init.config.passiveSize)
+    const { acquaintances } = init.config
+    this.#acquaintances = new Acquaintances(acquaintances, maxFromOneSource(acquaintances))
     this.#maxForced = maxForced(init.config)
     this.#evictions = new TokenBucket({
       rate: this.#maxForced / (init.config.settleMs / 1000),
@@ -44,8 +51,12 @@ export class Views {
     return this.#passive
   }
 
+  get acquaintances(): Iterable<Peer> {
+    return this.#acquaintances.keys()
+  }
+
   addActive(peer: Peer, now: number, forcedUntilMs: number): void {
-    this.#passive.delete(peer)
+    this.forget(peer)
     this.#active.set(peer, { sinceMs: now, heardMs: now, forcedUntilMs })
   }
 
@@ -79,10 +90,11 @@ export class Views {
   addPassive(peer: Peer, source: Peer, expendable: Peer[] = []): void {
     if (peer === this.#self || this.#active.has(peer) || this.#passive.has(peer)) return
     const first = this.#firstOfTooMany(source)
-    if (first !== undefined) this.#passive.delete(first)
+    if (first !== undefined) this.#passToAcquaintances(first)
     while (this.#passive.size >= this.#passiveSize) {
-      this.#passive.delete(expendable.pop() ?? (this.#pick(this.#passive) as Peer))
+      this.#passToAcquaintances(expendable.pop() ?? (this.#pick(this.#passive) as Peer))
     }
+    this.#acquaintances.delete(peer)
     this.#passive.set(peer, source === peer ? undefined : source)
   }
 
@@ -91,8 +103,20 @@ export class Views {
     if (this.#passive.size < this.#passiveSize) this.addPassive(peer, peer)
   }
 
-  removePassive(peer: Peer): void {
+  /** It is dead, or leaves. A neighbour stays one. */
+  forget(peer: Peer): void {
     this.#passive.delete(peer)
+    this.#acquaintances.delete(peer)
+  }
+
+  /** Any neighbour since before `sinceMs`. */
+  pickSettled(sinceMs: number): Peer | undefined {
+    const settled = [...this.#active].flatMap(([peer, neighbour]) => (neighbour.sinceMs <= sinceMs ? [peer] : []))
+    return settled.length > 0 ? this.#rng.pick(settled) : undefined
+  }
+
+  pickPassive(): Peer | undefined {
+    return this.#pick(this.#passive)
   }
 
   /** A random neighbour that is neither of the two. */
@@ -106,6 +130,12 @@ export class Views {
 
   samplePassive(count: number, except: Peer): Peer[] {
     return this.#sample(this.#passive, count, except)
+  }
+
+  #passToAcquaintances(peer: Peer): void {
+    if (!this.#passive.has(peer)) return
+    this.#acquaintances.add(peer, this.#passive.get(peer))
+    this.#passive.delete(peer)
   }
 
   #firstOfTooMany(source: Peer): Peer | undefined {

@@ -1,6 +1,7 @@
 import type { Peer } from '../../protocols/core/peer.ts'
 import { indexPeers } from '../../protocols/core/peer.ts'
 import {
+  type NeighbourEvent,
   Overlay,
   type OverlayCommand,
   type OverlayConfig,
@@ -36,7 +37,7 @@ export class OverlayNetwork {
   /** @param init.onEvent what else a peer's application does with its neighbours */
   constructor(
     simulation: Simulation,
-    init: { config?: Partial<OverlayConfig>; onEvent?(peer: Peer, event: OverlayEvent): void } = {}
+    init: { config?: Partial<OverlayConfig>; onEvent?(peer: Peer, event: NeighbourEvent): void } = {}
   ) {
     this.#simulation = simulation
     this.cycleMs = init.config?.shuffleMs ?? overlayConfig.shuffleMs
@@ -48,9 +49,11 @@ export class OverlayNetwork {
         return new Overlay({ self, rng, ...(init.config === undefined ? {} : { config: init.config }) })
       },
       onEvent: (peer, event) => {
+        // there is nothing else here that could know anybody
+        if (event.type === 'contactsWanted') return
         const neighbours = this.#neighbours[peer as number] as Set<number>
         if (event.type === 'neighbourUp') neighbours.add(event.peer as number)
-        else if (event.type === 'neighbourDown') neighbours.delete(event.peer as number)
+        else neighbours.delete(event.peer as number)
         init.onEvent?.(peer, event)
       }
     })

@@ -1,6 +1,6 @@
 import type { FileId } from '../../protocols/core/ids.ts'
 import { indexPeers, type Peer } from '../../protocols/core/peer.ts'
-import type { OverlayEvent } from '../../protocols/overlay/index.ts'
+import type { NeighbourEvent } from '../../protocols/overlay/index.ts'
 import {
   type Hit,
   type Query,
@@ -94,7 +94,7 @@ export class SearchNetwork {
   }
 
   /** A peer's overlay has a neighbour more or less. */
-  onOverlay(peer: Peer, event: OverlayEvent): void {
+  onOverlay(peer: Peer, event: NeighbourEvent): void {
     this.channel.command(peer, event)
   }
 

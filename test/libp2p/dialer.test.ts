@@ -26,7 +26,7 @@ class FakeHost {
     this.peerId = self
     this.peerStore = {
       all: async () =>
-        remembered.map(({ id, protocols = ['/shoal/overlay/1.0.0'] }) => ({
+        remembered.map(({ id, protocols = ['/shoal/overlay/1.1.0'] }) => ({
           id,
           protocols,
           addresses: [{ multiaddr: multiaddr(addressOf(id)) }]

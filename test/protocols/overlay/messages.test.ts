@@ -21,7 +21,11 @@ const message: fc.Arbitrary<OverlayMessage> = fc.oneof(
   record({ type: fc.constant('disconnect' as const), leaving: fc.boolean() }),
   record({ type: fc.constant('shuffle' as const), origin: peer, nonce, walk, peers }),
   record({ type: fc.constant('shuffleReply' as const), nonce, peers }),
-  record({ type: fc.constant('alive' as const), answer: fc.boolean() })
+  record({ type: fc.constant('alive' as const), answer: fc.boolean() }),
+  record({ type: fc.constant('swap' as const), gives: peer }),
+  fc.constant({ type: 'swapReply' as const }),
+  record({ type: fc.constant('swapReply' as const), gives: peer }),
+  record({ type: fc.constant('handover' as const), to: peer })
 )
 
 test('every message comes back as it was', () => {
@@ -41,7 +45,11 @@ test('the bytes are those of the specification', () => {
       [5, 0, 0, 0, 1, 0xff, 0xfe, 0xfd, 0xfc, 2, 0, 1, 0, 0, 0, 2]
     ],
     [{ type: 'shuffleReply', nonce: 7, peers: [] }, [6, 0, 0, 0, 7, 0, 0]],
-    [{ type: 'alive', answer: false }, [7, 0]]
+    [{ type: 'alive', answer: false }, [7, 0]],
+    [{ type: 'swap', gives: c }, [8, 0x0a, 0x0b, 0x0c, 0x0d]],
+    [{ type: 'swapReply' }, [9, 0]],
+    [{ type: 'swapReply', gives: b }, [9, 1, 0, 0, 0, 2]],
+    [{ type: 'handover', to: a }, [10, 0, 0, 0, 1]]
   ]
   for (const [sent, bytes] of cases) assert.deepEqual([...codec.encode(sent)], bytes, sent.type)
 })
@@ -84,7 +92,7 @@ test('any bytes are a message within the limits or a DecodeError', () => {
 test('what is beyond a limit', () => {
   const refused: [string, number[], RegExp][] = [
     ['nothing', [], /ends inside/],
-    ['an unknown type', [8], /unknown type/],
+    ['an unknown type', [11], /unknown type/],
     ['a flag of 2', [2, 2], /flag/],
     ['bytes after the end', [0, 0], /after the message/],
     ['a list that is longer than its bytes', [6, 0, 0, 0, 7, 0, 2, 0, 0, 0, 1], /ends inside/],

@@ -64,11 +64,12 @@ class Bench {
   }
 }
 
-/** Outputs in short: `3 neighbour`, `+3` and `-3` for events, `!3` for a penalty. */
+/** Outputs in short: `3 neighbour`, `+3`, `-3` and `?` for events, `!3` for a penalty. */
 function short(outputs: readonly Out[]): string[] {
   return outputs.map(output => {
     if (output.type === 'send') return `${output.to} ${output.message.type}`
     if (output.type === 'penalise') return `!${output.peer}`
+    if (output.event.type === 'contactsWanted') return '?'
     return `${output.event.type === 'neighbourUp' ? '+' : '-'}${output.event.peer}`
   })
 }
@@ -105,7 +106,7 @@ test('join: our own asks the contact, which is not asked twice', () => {
   const bench = new Bench()
   assert.deepEqual(short(bench.give({ type: 'join', contact: peer(1) })), ['1 join'])
   assert.deepEqual(short(bench.give({ type: 'peerUp', peer: peer(1) })), [])
-  assert.deepEqual(short(bench.wait(repairMs)), [])
+  assert.deepEqual(sent(bench.wait(repairMs), 'neighbour'), [])
   assert.deepEqual(short(bench.from(peer(1), { type: 'neighbourReply', accepted: true })), ['+1'])
   assert.deepEqual(short(bench.give({ type: 'join', contact: SELF })), [])
 })
@@ -301,7 +302,7 @@ test('a peer that goes is forgotten, and asked when it comes back', () => {
   const bench = new Bench().withNeighbours(1)
   assert.deepEqual(short(bench.give({ type: 'peerDown', peer: peer(1) })), ['-1'])
   assert.deepEqual([bench.active, bench.passive], [[], []])
-  assert.deepEqual(short(bench.wait(60_000)), [])
+  assert.deepEqual(short(bench.wait(60_000)), ['?'])
   assert.deepEqual(short(bench.give({ type: 'peerUp', peer: peer(1) })), ['1 neighbour'])
 })
 
@@ -370,14 +371,18 @@ test('pushing takes no more than half of the places, however many push', () => {
 })
 
 test('a place that was taken by pushing is kept after the settling time', () => {
-  const bench = new Bench({ silenceMs: 10 * settleMs }).withNeighbours(1, 2, 3, 4, 5)
-  bench.from(peer(8), { type: 'join' })
-  bench.from(peer(9), { type: 'join' })
-  bench.wait(settleMs)
-  const before = bench.active
-  bench.from(peer(10), { type: 'join' })
-  bench.from(peer(11), { type: 'join' })
-  assert.equal(before.filter(index => bench.active.includes(index)).length, 3, 'two of all five had to go')
+  const kept = [1, 2, 3, 4, 5, 6, 7, 8].map(seed => {
+    const bench = new Bench({ silenceMs: 10 * settleMs }, seed).withNeighbours(1, 2, 3, 4, 5)
+    bench.from(peer(8), { type: 'join' })
+    bench.from(peer(9), { type: 'join' })
+    bench.wait(settleMs)
+    const before = bench.active
+    bench.from(peer(10), { type: 'join' })
+    bench.from(peer(11), { type: 'join' })
+    return before.filter(index => bench.active.includes(index)).length
+  })
+  // the second one may have taken the place of the first
+  assert.deepEqual([...new Set(kept)].sort(), [3, 4], 'two of all five had to go')
 })
 
 test('one source fills a third of the passive view, whatever it says', () => {
@@ -435,7 +440,7 @@ test('joins of all peers together are bounded', () => {
 test('no more than a few requests are under way', () => {
   const bench = new Bench({ activeSize: 20 })
   const asked = Array.from({ length: 50 }, (_, i) => bench.give({ type: 'peerUp', peer: peer(i + 1) })).flat()
-  assert.equal(sent(asked, 'neighbour').length, overlayLimits.maxRequests)
+  assert.equal(sent(asked, 'neighbour').length, overlayLimits.requestsAtOnce)
   for (let i = 0; i < 50; i++) bench.give({ type: 'join', contact: peer(100 + i) })
   const [first, last] = [100, 149].map(index => bench.from(peer(index), { type: 'neighbourReply', accepted: true }))
   assert.deepEqual([short(first as Out[]), short(last as Out[])], [['100 disconnect'], ['+149']])

@@ -216,7 +216,7 @@ scenario('hostile bytes are refused and counted, and the peers go on', () => {
   const rng = seededRng(seed)
   const [hostile] = world.simulation.addPeers(1) as [Peer]
   for (let i = 0; i < 200; i++) {
-    const bytes = Uint8Array.from({ length: rng.below(40) }, () => 8 + rng.below(248))
+    const bytes = Uint8Array.from({ length: rng.below(40) }, () => 11 + rng.below(245))
     world.overlay.sendBytes(hostile, rng.pick(peers), bytes)
   }
   world.runFor(1_000)

@@ -27,6 +27,7 @@ export class OverlayWorld {
         return new Overlay({ self, rng, config })
       },
       onEvent: (peer, event) => {
+        if (event.type === 'contactsWanted') return
         const neighbours = this.told.get(peer) as Set<Peer>
         if (event.type === 'neighbourUp') neighbours.add(event.peer)
         else neighbours.delete(event.peer)

@@ -1,0 +1,64 @@
+import type { Peer } from '../core/peer.ts'
+import { overlayLimits } from './config.ts'
+
+export interface Request {
+  /** When it is given up. */
+  untilMs: number
+  /** Who goes when the view is full by the time of the answer: nobody, whoever may be pushed out, or just anybody. */
+  evicts: 'nobody' | 'pushed' | 'anybody'
+}
+
+/** Whom we have asked to be a neighbour, or to let us join, and have no answer of yet. */
+export class Requests {
+  /** The oldest first. BOUNDED by maxRequests. */
+  readonly #underWay = new Map<Peer, Request>()
+  readonly #timeoutMs: number
+
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs
+  }
+
+  get size(): number {
+    return this.#underWay.size
+  }
+
+  get isFull(): boolean {
+    return this.#underWay.size >= overlayLimits.maxRequests
+  }
+
+  /** When the first of them is given up: all wait equally long, so it is the oldest. */
+  get dueMs(): number | undefined {
+    return this.#underWay.values().next().value?.untilMs
+  }
+
+  has(peer: Peer): boolean {
+    return this.#underWay.has(peer)
+  }
+
+  /** In place of the oldest when there are too many: an answer to that one is declined. */
+  note(peer: Peer, evicts: Request['evicts'], now: number): void {
+    this.#underWay.delete(peer)
+    const [oldest] = this.#underWay.keys()
+    if (oldest !== undefined && this.isFull) this.#underWay.delete(oldest)
+    this.#underWay.set(peer, { untilMs: now + this.#timeoutMs, evicts })
+  }
+
+  /** The request that this peer answers; it is over. */
+  take(peer: Peer): Request | undefined {
+    const request = this.#underWay.get(peer)
+    this.#underWay.delete(peer)
+    return request
+  }
+
+  /** Those that waited for too long; they are over. */
+  takeExpired(now: number): Peer[] {
+    const expired: Peer[] = []
+    for (const [peer, { untilMs }] of this.#underWay) if (untilMs <= now) expired.push(peer)
+    for (const peer of expired) this.#underWay.delete(peer)
+    return expired
+  }
+
+  clear(): void {
+    this.#underWay.clear()
+  }
+}
