@@ -74,6 +74,7 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
         this.#onTick()
         break
       case 'join':
+        this.#swapping.restart()
         this.#join(input.contact)
         break
       case 'leave':
@@ -202,7 +203,7 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
   }
 
   #onDisconnect(from: Peer, leaving: boolean): void {
-    const was = this.#drop(from)
+    const was = this.#drop(from, true)
     if (leaving) this.#repair.onLeaves(from)
     else if (was) this.#views.addPassive(from, from)
   }
@@ -210,7 +211,6 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
   #join(contact: Peer): void {
     this.#links.isLeaving = false
     if (contact === this.#self) return
-    this.#swapping.restart()
     this.#views.offerPassive(contact)
     this.#repair.askToJoin(contact)
     this.#repair.again()
@@ -274,9 +274,9 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
     return true
   }
 
-  #drop(peer: Peer): boolean {
+  #drop(peer: Peer, hasSentUsAway = false): boolean {
     const sinceMs = this.#links.remove(peer)
-    if (sinceMs !== undefined) this.#repair.onLost(sinceMs)
+    if (sinceMs !== undefined) this.#repair.onLost(sinceMs, hasSentUsAway)
     return sinceMs !== undefined
   }
 

@@ -91,7 +91,7 @@ export class Repair {
   }
 
   /** A neighbour is no more that was one since then. */
-  onLost(sinceMs: number): void {
+  onLost(sinceMs: number, hasSentUsAway: boolean): void {
     const { hasRoom, isAlone, now } = this.#links
     if (!hasRoom) return
     if (now - sinceMs >= this.#config.repairLastMs) {
@@ -99,7 +99,7 @@ export class Repair {
       return
     }
     // whoever sends us away at once is crowded: asking again and again makes it worse
-    if (isAlone) this.#schedule.turnedAway()
+    if (isAlone && hasSentUsAway) this.#schedule.turnedAway()
     this.#schedule.again(now)
   }
 

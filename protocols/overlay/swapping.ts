@@ -96,6 +96,6 @@ export class Swapping {
     const sinceMs = this.#links.remove(from)
     this.#views.addPassive(from, from)
     if (this.#handoverRates.take(from, this.#links.now)) this.#repair.request(to, 'nobody')
-    if (sinceMs !== undefined) this.#repair.onLost(sinceMs)
+    if (sinceMs !== undefined) this.#repair.onLost(sinceMs, false)
   }
 }

@@ -1,87 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Input, Output } from '../../../protocols/core/machine.ts'
-import type { Peer } from '../../../protocols/core/peer.ts'
-import { seededRng } from '../../../protocols/core/rng.ts'
-import {
-  Overlay,
-  type OverlayCommand,
-  type OverlayConfig,
-  type OverlayEvent,
-  type OverlayMessage,
-  overlayConfig,
-  overlayLimits
-} from '../../../protocols/overlay/index.ts'
+import { type OverlayMessage, overlayConfig, overlayLimits } from '../../../protocols/overlay/index.ts'
+import { Bench, type Out, peer, peersOf, SELF, sent, short } from './bench.ts'
 
-type Out = Output<OverlayMessage, OverlayEvent>
-
-const SELF = 0 as Peer
-const peer = (index: number): Peer => index as Peer
 const { requestTimeoutMs, repairMs, repairLastMs, shuffleMs, silenceMs, settleMs } = overlayConfig
-
-/** One machine and its clock. */
-class Bench {
-  readonly overlay: Overlay
-  now = 0
-
-  constructor(config: Partial<OverlayConfig> = {}, seed = 1) {
-    this.overlay = new Overlay({ self: SELF, rng: seededRng(seed), config })
-  }
-
-  give(input: Input<OverlayCommand, OverlayMessage>): Out[] {
-    return this.overlay.handle(input, this.now)
-  }
-
-  from(from: Peer, message: OverlayMessage): Out[] {
-    return this.give({ type: 'received', from, message })
-  }
-
-  /** Neighbours that asked while there was room. */
-  withNeighbours(...indices: number[]): this {
-    for (const index of indices) this.from(peer(index), { type: 'neighbour', urgent: false })
-    assert.deepEqual(this.active, indices)
-    return this
-  }
-
-  /** Ticks whenever one is due, for so long. */
-  wait(ms: number): Out[] {
-    const end = this.now + ms
-    const outputs: Out[] = []
-    for (let due = this.overlay.nextTick(); due !== undefined && due <= end; due = this.overlay.nextTick()) {
-      this.now = Math.max(due, this.now + 1)
-      outputs.push(...this.give({ type: 'tick' }))
-    }
-    this.now = end
-    return outputs
-  }
-
-  get active(): number[] {
-    return this.overlay.views().active as unknown[] as number[]
-  }
-
-  get passive(): number[] {
-    return this.overlay.views().passive as unknown[] as number[]
-  }
-}
-
-/** Outputs in short: `3 neighbour`, `+3`, `-3` and `?` for events, `!3` for a penalty. */
-function short(outputs: readonly Out[]): string[] {
-  return outputs.map(output => {
-    if (output.type === 'send') return `${output.to} ${output.message.type}`
-    if (output.type === 'penalise') return `!${output.peer}`
-    if (output.event.type === 'contactsWanted') return '?'
-    return `${output.event.type === 'neighbourUp' ? '+' : '-'}${output.event.peer}`
-  })
-}
-
-function sent(outputs: readonly Out[], type: OverlayMessage['type']): { to: Peer; message: OverlayMessage }[] {
-  return outputs.flatMap(output => (output.type === 'send' && output.message.type === type ? [output] : []))
-}
-
-function peersOf(message: OverlayMessage | undefined): readonly Peer[] {
-  assert.ok(message !== undefined && 'peers' in message)
-  return message.peers
-}
 
 test('join: the newcomer is a neighbour at once, and walks from every neighbour', () => {
   const bench = new Bench().withNeighbours(1, 2)
@@ -357,8 +279,9 @@ test('pushing takes no more than half of the places, however many push', () => {
     for (let i = 0; i < 300; i++) {
       bench.now += 100
       const from = peer(1000 + i)
-      if (i % 3 === 0) bench.from(from, { type: 'join' })
-      else if (i % 3 === 1) bench.from(from, { type: 'neighbour', urgent: true })
+      if (i % 4 === 0) bench.from(from, { type: 'join' })
+      else if (i % 4 === 1) bench.from(from, { type: 'neighbour', urgent: true })
+      else if (i % 4 === 2) bench.from(from, { type: 'swap', gives: peer(5000 + i) })
       else {
         const pusher = bench.active.find(index => index >= 1000) ?? 1
         bench.from(peer(pusher), { type: 'forwardJoin', newcomer: from, walk: 0 })
