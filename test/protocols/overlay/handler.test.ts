@@ -15,6 +15,7 @@ interface Node {
   peer: Peer
   neighbours: Set<Peer>
   penalties: string[]
+  contacts: ContactBook
 }
 
 const started: Libp2p[] = []
@@ -25,9 +26,10 @@ after(async () => {
 async function start(seed: number): Promise<Node> {
   const neighbours = new Set<Peer>()
   const penalties: string[] = []
+  let contacts: ContactBook | undefined
   const host = await startTestHost({
     overlay: (components: DriverComponents & { peerId: PeerId; peerStore: PeerStore; events: EventTarget }) => {
-      const contacts = new ContactBook(components.peerStore)
+      contacts = new ContactBook(components.peerStore)
       followRecords(contacts, components)
       return overlayService({
         contacts,
@@ -38,7 +40,9 @@ async function start(seed: number): Promise<Node> {
     }
   })
   started.push(host)
-  return { host, overlay: host.services.overlay, peer: host.peerId.toString() as Peer, neighbours, penalties }
+  assert.ok(contacts !== undefined)
+  const peer = host.peerId.toString() as Peer
+  return { host, overlay: host.services.overlay, peer, neighbours, penalties, contacts }
 }
 
 const areAllNeighbours = (nodes: readonly Node[]): boolean =>
@@ -78,6 +82,17 @@ test('two that are connected are neighbours without a join; a goodbye is said be
   await eventually('b has heard', () => !b.neighbours.has(a.peer))
   assert.equal(b.host.getConnections(a.host.peerId).length, 1)
   assert.deepEqual(b.overlay.views(), { active: [], passive: [] })
+})
+
+test('a host that has lost its only neighbour turns to peers that its other protocols have heard of', async () => {
+  const [a, b, c] = [await start(41), await start(42), await start(43)]
+  await a.host.peerStore.merge(c.host.peerId, { multiaddrs: c.host.getMultiaddrs() })
+  a.contacts.readingFrom(b.peer, () => a.contacts.hear(c.peer, undefined))
+  await a.host.dial(b.host.getMultiaddrs())
+  await eventually('they are neighbours', () => areAllNeighbours([a, b]))
+  assert.deepEqual(a.overlay.population, { atLeast: 2 })
+  await b.host.stop()
+  await eventually('it has found the other', () => areAllNeighbours([a, c]))
 })
 
 test('a host that was stopped and started finds its neighbour again', async () => {

@@ -102,6 +102,44 @@ scenario('a crowd of 300 joins through one contact within a second', () => {
   assertHealthy(world, { degree: 4.85 })
 })
 
+scenario('500 that come within seconds are mixed minutes later, and each tells how many there are', () => {
+  const world = new OverlayWorld({ seed, latency: [10, 50] })
+  const peers = world.grow(20, 1_000)
+  for (let i = 0; i < 480; i++) {
+    const [peer] = world.simulation.addPeers(1) as [Peer]
+    world.join(peer, 0 as Peer)
+    world.runFor(20)
+    peers.push(peer)
+  }
+  world.runFor(8 * MINUTE)
+  const graph = assertHealthy(world, { degree: 4.95 })
+  // a random graph has (d−1)²/dN = 0.0064; newcomers that stay where they came in make ten times as many triangles
+  assert.ok(clustering(graph) < 0.0115, `clustering ${clustering(graph)}`)
+  world.runFor(12 * MINUTE)
+  for (const peer of peers) {
+    const { atLeast, about } = world.machine(peer).population
+    assert.ok(atLeast <= 500 && atLeast > 50, `${peer}: at least ${atLeast}`)
+    if (about !== undefined) assert.ok(about > 150 && about < 1_500, `${peer}: about ${about}`)
+  }
+  const estimates = peers.flatMap(peer => world.machine(peer).population.about ?? [])
+  assert.ok(estimates.length > 400, `${estimates.length} know`)
+  const close = estimates.filter(about => Math.abs(about - 500) <= 200)
+  assert.ok(close.length > 0.7 * estimates.length, `${close.length} of ${estimates.length} are within 40 %`)
+})
+
+for (const share of [0.9, 0.95]) {
+  scenario(`${100 * share} % of 1,000 crash at once: the others are together again within a cycle`, () => {
+    const world = new OverlayWorld({ seed, latency: [10, 50] })
+    const peers = world.grow(1_000, 100)
+    world.runFor(2 * MINUTE)
+    for (const peer of world.simulation.rng.sample(peers, 1_000 * share)) world.simulation.crash(peer)
+    const isWhole = (): boolean => componentSizes(world.graph()).length === 1
+    assert.ok(world.simulation.runUntil(isWhole, overlayConfig.shuffleMs, 250), `${componentSizes(world.graph())}`)
+    world.runFor(2 * MINUTE)
+    assertHealthy(world, { degree: 4.8 })
+  })
+}
+
 for (const count of [2, 3, 4, 5, 6]) {
   scenario(`${count} peers that are all connected are neighbours after two round trips and a repair`, () => {
     const world = new OverlayWorld({ seed, latency: [10, 10], jitterMs: 0 })

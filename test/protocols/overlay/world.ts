@@ -54,7 +54,11 @@ export class OverlayWorld {
   }
 
   views(peer: Peer): { active: Peer[]; passive: Peer[] } {
-    return (this.overlay.machine(peer) as Overlay).views()
+    return this.machine(peer).views()
+  }
+
+  machine(peer: Peer): Overlay {
+    return this.overlay.machine(peer) as Overlay
   }
 
   graph(): Graph {
