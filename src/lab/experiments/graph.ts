@@ -42,8 +42,12 @@ export default experiment({
       where: OVERLAY,
       figure: 0.00092,
       ...hyparview(),
-      why: 'newcomers that came close upon one another stay neighbours: the overlay does not mix its active views'
+      why: 'links are swapped until the graph is as random as any: see the random graph'
     },
+    ...[OVERLAY, RUSH].flatMap(where => [
+      { value: 'clustering' as const, where, figure: 0.0005, ...goal('at most') },
+      { value: 'full' as const, where, figure: 0.995, ...goal('at least') }
+    ]),
     { value: 'path', where: OVERLAY, figure: 6.385, ...hyparview() },
     { value: 'farthest', where: OVERLAY, figure: 9, ...hyparview(), why: 'fewer is better: see the random graph' },
     { value: 'clustering', where: OVERLAY, figure: 0.006836, ...cyclon() },
@@ -93,6 +97,10 @@ function quality(graph: Graph, { active, sources }: { active: number; sources: n
     },
     ...Array.from({ length: active + 1 }, (_, degree) => ({ degree, share: (counts[degree] ?? 0) / graph.size }))
   ]
+}
+
+function goal(source: string) {
+  return { evidence: 'goal', source, setup: HYPARVIEW } as const
 }
 
 function hyparview() {
