@@ -23,6 +23,7 @@ import { SqliteDatastore } from './libp2p/datastore.ts'
 import { Dialer } from './libp2p/dialer.ts'
 import { groupTag } from './libp2p/group-key.ts'
 import { createHost, startHost } from './libp2p/host.ts'
+import { networkOf } from './libp2p/host-key.ts'
 import { announceFilter, listenAddresses, type UsableInterface, usableInterfaces } from './libp2p/interfaces.ts'
 import { loadOrCreateKey } from './libp2p/key-file.ts'
 import { MdnsDiscovery } from './libp2p/mdns.ts'
@@ -140,6 +141,10 @@ export class Network {
           overlayService({
             contacts: book(components),
             rng: freshRng(),
+            groupOf: peer => {
+              const [connection] = host.getConnections(idFromPeer(peer))
+              return connection === undefined ? undefined : networkOf(connection.remoteAddr)
+            },
             // the search floods over the overlay's links
             onEvent: event => {
               host.services.search.command(event)

@@ -83,6 +83,11 @@ export function maxForced(config: OverlayConfig): number {
   return Math.max(1, Math.floor(config.activeSize / 2))
 }
 
+/** How many neighbours of one group push out no others any more. */
+export function maxOfGroup(config: OverlayConfig): number {
+  return Math.max(1, Math.floor(config.activeSize / 2))
+}
+
 /** Most entries that one neighbour told, of a list of this size. */
 export function maxFromOneSource(size: number): number {
   return Math.max(1, Math.ceil(size / 3))

@@ -10,6 +10,7 @@ import type { NeighbourEvent, OverlayEvent } from './links.ts'
 import { type OverlayMessage, overlayCodec } from './messages.ts'
 import { Overlay, type OverlayCommand } from './overlay.ts'
 import type { Population } from './population.ts'
+import type { GroupOf } from './views.ts'
 
 export const OVERLAY_PROTOCOL = '/shoal/overlay/1.1.0'
 
@@ -26,6 +27,8 @@ export interface OverlayServiceInit {
   contacts: ContactBook
   rng: Rng
   config?: Partial<OverlayConfig>
+  /** Peers that one may have many of: of one network, say. Asked of connected peers. */
+  groupOf?: GroupOf
   onEvent(event: NeighbourEvent): void
   onPenalty(peer: Peer, reason: string): void
 }
@@ -95,8 +98,9 @@ export class OverlayService implements Startable {
   }
 
   #createOverlay(): Overlay {
-    const { rng, config = {} } = this.#init
-    return new Overlay({ self: peerFromId(this.#components.peerId), rng, config })
+    const { rng, config = {}, groupOf } = this.#init
+    const self = peerFromId(this.#components.peerId)
+    return new Overlay({ self, rng, config, ...(groupOf === undefined ? {} : { groupOf }) })
   }
 
   #createDriver(): Driver<OverlayCommand, OverlayMessage, OverlayEvent> {

@@ -10,7 +10,7 @@ import { PeerRates } from './rates.ts'
 import { Repair } from './repair.ts'
 import { Shuffling } from './shuffling.ts'
 import { Swapping } from './swapping.ts'
-import { Views } from './views.ts'
+import { type GroupOf, Views } from './views.ts'
 
 export type OverlayCommand =
   /** Enter the overlay through a peer that is in it. Peers that connect are tried anyway. Undoes `leave`. */
@@ -40,13 +40,13 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
   readonly #joins = new TokenBucket(overlayLimits.joins)
 
   /** @throws RangeError on numbers that do not fit together */
-  constructor(init: { self: Peer; rng: Rng; config?: Partial<OverlayConfig> }) {
-    const { self, rng } = init
+  constructor(init: { self: Peer; rng: Rng; config?: Partial<OverlayConfig>; groupOf?: GroupOf }) {
+    const { self, rng, groupOf } = init
     const config = checkOverlayConfig({ ...overlayConfig, ...init.config })
     this.#self = self
     this.#rng = rng
     this.#config = config
-    const views = new Views({ self, config, rng })
+    const views = new Views({ self, config, rng, ...(groupOf === undefined ? {} : { groupOf }) })
     const links = new Links(views, config.activeSize)
     const repair = new Repair({ self, config, rng, views, links })
     this.#views = views
@@ -263,7 +263,7 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
     let forcedUntilMs = now
     if (this.#links.missing <= 0) {
       if (!isOurChoice) forcedUntilMs += this.#config.settleMs
-      const evicted = isOurChoice ? this.#views.pickActive() : this.#views.toEvict(now)
+      const evicted = isOurChoice ? this.#views.pickActive() : this.#views.toEvict(peer, now)
       if (evicted === undefined) return false
       this.#links.pushOut(evicted)
     }

@@ -65,7 +65,7 @@ export class Swapping {
     const areNew = !this.#links.has(from) && !this.#links.has(gives) && gives !== this.#self && gives !== from
     // free places are for those who have too few neighbours
     const isPossible = areNew && !isLeaving && missing <= 0
-    const evicted = isPossible ? this.#views.toEvict(now) : undefined
+    const evicted = isPossible ? this.#views.toEvict(from, now) : undefined
     if (evicted === undefined) {
       this.#views.offerPassive(from)
       this.#links.send(from, { type: 'swapReply' })

@@ -2,7 +2,7 @@ import type { Peer } from '../core/peer.ts'
 import type { Rng } from '../core/rng.ts'
 import { TokenBucket } from '../core/token-bucket.ts'
 import { Acquaintances } from './acquaintances.ts'
-import { maxForced, maxFromOneSource, type OverlayConfig } from './config.ts'
+import { maxForced, maxFromOneSource, maxOfGroup, type OverlayConfig } from './config.ts'
 
 export interface Neighbour {
   /** When it became one. */
@@ -12,6 +12,9 @@ export interface Neighbour {
   /** Until then it counts as one that took another's place. */
   forcedUntilMs: number
 }
+
+/** Peers that are likely in the hands of one: of the same network. Undefined where that means nothing. */
+export type GroupOf = (peer: Peer) => string | undefined
 
 /**
  * The lists of a node: neighbours, peers to turn to when one is lost, and those that had to leave the latter. A peer is
@@ -26,11 +29,15 @@ export class Views {
   readonly #passiveSize: number
   readonly #maxFromOneSource: number
   readonly #maxForced: number
+  readonly #groupOf: GroupOf
+  readonly #maxOfGroup: number
   readonly #evictions: TokenBucket
   readonly #rng: Rng
 
-  constructor(init: { self: Peer; config: OverlayConfig; rng: Rng }) {
+  constructor(init: { self: Peer; config: OverlayConfig; rng: Rng; groupOf?: GroupOf }) {
     this.#self = init.self
+    this.#groupOf = init.groupOf ?? (() => undefined)
+    this.#maxOfGroup = maxOfGroup(init.config)
     this.#passiveSize = init.config.passiveSize
     this.#maxFromOneSource = maxFromOneSource(init.config.passiveSize)
     const { acquaintances } = init.config
@@ -72,15 +79,19 @@ export class Views {
   }
 
   /**
-   * The neighbour that has to go for another: anyone a few times within the settling time, from then on one of those
+   * The neighbour that has to go for a newcomer: anyone a few times within the settling time, from then on one of those
    * that took a place themselves, or nobody. The times are counted and not only who is there: else one could push in,
-   * leave, and let a friend have the free place.
+   * leave, and let a friend have the free place. A newcomer whose group has its share takes the place of one of them.
    */
-  toEvict(now: number): Peer | undefined {
+  toEvict(newcomer: Peer, now: number): Peer | undefined {
     const forced: Peer[] = []
     for (const [peer, { forcedUntilMs }] of this.#active) if (forcedUntilMs > now) forced.push(peer)
-    if (forced.length < this.#maxForced && this.#evictions.take(now)) return this.pickActive()
-    return forced.length > 0 ? this.#rng.pick(forced) : undefined
+    const group = this.#fullGroupOf(newcomer)
+    if (forced.length < this.#maxForced && this.#evictions.take(now)) {
+      return group === undefined ? this.pickActive() : this.#rng.pick(group)
+    }
+    const expendable = group === undefined ? forced : forced.filter(peer => group.includes(peer))
+    return expendable.length > 0 ? this.#rng.pick(expendable) : undefined
   }
 
   /**
@@ -130,6 +141,14 @@ export class Views {
 
   samplePassive(count: number, except: Peer): Peer[] {
     return this.#sample(this.#passive, count, except)
+  }
+
+  /** The neighbours of a peer's group, when there are as many as may be. */
+  #fullGroupOf(peer: Peer): Peer[] | undefined {
+    const group = this.#groupOf(peer)
+    if (group === undefined) return undefined
+    const members = [...this.#active.keys()].filter(other => this.#groupOf(other) === group)
+    return members.length >= this.#maxOfGroup ? members : undefined
   }
 
   #passToAcquaintances(peer: Peer): void {

@@ -1,4 +1,4 @@
-import { isIPv4, isIPv6 } from 'node:net'
+import { BlockList, isIPv4, isIPv6 } from 'node:net'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** Whom limits are kept of: an IPv4 address, or the /64 of an IPv6 address, in which one host has any number of them. */
@@ -27,6 +27,33 @@ export function hostKeyOfIp(host: string): HostKey {
 /** This very machine, where demonstrations and tests run dozens of peers. The rest of 127/8 counts like any address. */
 export function isOwnMachine(key: HostKey): boolean {
   return key === '127.0.0.1' || key === '::1'
+}
+
+/** Addresses that anybody has any number of, or that are no more of one network than of another. */
+const PRIVATE = new BlockList()
+for (const [network, bits] of [
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.168.0.0', 16]
+] as const) {
+  PRIVATE.addSubnet(network, bits)
+}
+
+/**
+ * Who is likely to have many addresses like this one: an IPv4 /16 or an IPv6 /32, as Bitcoin groups its peers. Undefined
+ * for addresses of private networks, where all are of one.
+ */
+export function networkOf(address: Multiaddr): string | undefined {
+  const host = address.getComponents().find(({ name }) => name === 'ip4' || name === 'ip6')?.value
+  if (host === undefined) return undefined
+  const key = hostKeyOfIp(host)
+  if (isIPv4(key)) return PRIVATE.check(key) ? undefined : `${key.split('.').slice(0, 2).join('.')}.0.0/16`
+  const [first = 0, second = 0] = groupsOf(host) ?? []
+  // global unicast
+  return first >> 13 === 1 ? `${first.toString(16)}:${second.toString(16)}::/32` : undefined
 }
 
 /** The eight groups of an IPv6 address. */

@@ -20,8 +20,9 @@ export class Bench {
   readonly overlay: Overlay
   now = 0
 
-  constructor(config: Partial<OverlayConfig> = {}, seed = 1) {
-    this.overlay = new Overlay({ self: SELF, rng: seededRng(seed), config })
+  constructor(config: Partial<OverlayConfig> = {}, seed = 1, groupOf?: (peer: Peer) => string | undefined) {
+    const groups = groupOf === undefined ? {} : { groupOf }
+    this.overlay = new Overlay({ self: SELF, rng: seededRng(seed), config, ...groups })
   }
 
   give(input: Input<OverlayCommand, OverlayMessage>): Out[] {

@@ -293,6 +293,32 @@ test('pushing takes no more than half of the places, however many push', () => {
   }
 })
 
+test('one network pushes out two neighbours in all, however long it goes on', () => {
+  for (const [seed, push] of [
+    [1, 'join'],
+    [2, 'urgent'],
+    [3, 'swap']
+  ] as const) {
+    const groupOf = (other: unknown): string | undefined => ((other as number) >= 1000 ? 'one' : undefined)
+    const bench = new Bench({ silenceMs: 1e9 }, seed, groupOf).withNeighbours(1, 2, 3, 4, 5)
+    for (let i = 0; i < 40; i++) {
+      bench.now += settleMs
+      const from = peer(1000 + i)
+      if (push === 'join') bench.from(from, { type: 'join' })
+      else if (push === 'urgent') bench.from(from, { type: 'neighbour', urgent: true })
+      else bench.from(from, { type: 'swap', gives: peer(5000 + i) })
+      assert.equal(bench.active.at(-1), 1000 + i, 'it is taken')
+    }
+    assert.equal(bench.active.filter(index => index < 1000).length, 3, `${push}: ${bench.active}`)
+    // those of other networks are as free as ever
+    bench.from(peer(9), { type: 'join' })
+    assert.ok(bench.active.includes(9))
+  }
+  const alike = new Bench({}, 1, () => 'one').withNeighbours(1, 2, 3, 4, 5)
+  alike.from(peer(9), { type: 'join' })
+  assert.ok(alike.active.includes(9), 'where all are of one network it means nothing')
+})
+
 test('a place that was taken by pushing is kept after the settling time', () => {
   const kept = [1, 2, 3, 4, 5, 6, 7, 8].map(seed => {
     const bench = new Bench({ silenceMs: 10 * settleMs }, seed).withNeighbours(1, 2, 3, 4, 5)
