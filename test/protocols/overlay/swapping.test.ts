@@ -140,6 +140,9 @@ test('swaps of others push out two neighbours that are settled and no more', () 
     const bench = new SwappingBench(seed)
     bench.now += settleMs
     for (let i = 0; i < 100; i++) bench.from(peer(1_000 + i), { type: 'swap', gives: peer(5_000 + i) })
+    // the account is filled again by half, but those that came in by it still stand out
+    bench.now += 0.6 * settleMs
+    for (let i = 0; i < 100; i++) bench.from(peer(2_000 + i), { type: 'swap', gives: peer(5_000 + i) })
     assert.ok(bench.active.filter(index => index <= 5).length >= 3, `seed ${seed}: ${bench.active}`)
   }
 })
