@@ -10,7 +10,7 @@ const LOOKS = 20
 export default experiment({
   name: 'healing',
   summary: 'the overlay after 10 to 95 % of all peers have died at once',
-  settings: { ...HYPARVIEW, dead: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95], cycles: 12 },
+  settings: { ...HYPARVIEW, acquaintances: 100, dead: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95], cycles: 12 },
   seeds: 5,
   cases: ({ dead }) => dead.map(share => ({ dead: share })),
   by: { dead: 'dead', cycle: 'cycles after' },
@@ -24,9 +24,10 @@ export default experiment({
     reached: { title: 'reached', as: 'percent', print: false }
   },
   run({ seed, settings, case: { dead }, progress }) {
-    const { peers, active, passive, settle, cycles } = settings
+    const { peers, active, passive, acquaintances, settle, cycles } = settings
     const simulation = new Simulation({ seed, trace: false })
-    const overlay = new OverlayNetwork(simulation, { config: { activeSize: active, passiveSize: passive } })
+    const config = { activeSize: active, passiveSize: passive, acquaintances }
+    const overlay = new OverlayNetwork(simulation, { config })
     overlay.grow(peers, share => progress(share * 0.45))
     overlay.run(settle, share => progress(0.45 + share * 0.45))
     for (const peer of simulation.rng.sample(simulation.alive(), Math.round(peers * dead))) simulation.crash(peer)
