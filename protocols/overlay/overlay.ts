@@ -185,7 +185,7 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
   }
 
   #onNeighbour(from: Peer, urgent: boolean): void {
-    const mayAsk = urgent || this.#links.has(from) || this.#links.missing > 0
+    const mayAsk = urgent || this.#links.has(from) || this.#repair.roomFor(from) > 0
     const accepted = mayAsk && !this.#links.isLeaving && this.#accept(from)
     if (!accepted) this.#views.offerPassive(from)
     this.#links.send(from, { type: 'neighbourReply', accepted })
@@ -261,7 +261,7 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
     if (this.#links.has(peer)) return true
     const { now } = this.#links
     let forcedUntilMs = now
-    if (this.#links.missing <= 0) {
+    if (this.#repair.roomFor(peer) <= 0) {
       if (!isOurChoice) forcedUntilMs += this.#config.settleMs
       const evicted = isOurChoice ? this.#views.pickActive() : this.#views.toEvict(peer, now)
       if (evicted === undefined) return false

@@ -40,17 +40,22 @@ export class Repair {
     return this.#requests.has(peer)
   }
 
+  /** Places that anyone may have who asks for one. */
+  roomFor(peer: Peer): number {
+    return this.#links.missing - this.#requests.placesKeptFromOthers(peer)
+  }
+
   /** Asks it, unless it is asked or a neighbour already or too many are asked. */
-  request(peer: Peer, evicts: Request['evicts']): void {
+  request(peer: Peer, evicts: Request['evicts'], keepsPlace = false): void {
     if (peer === this.#self || this.#links.has(peer) || this.#requests.has(peer)) return
     this.#views.offerPassive(peer)
     if (this.#requests.isFull) return
-    this.#requests.note(peer, evicts, this.#links.now)
+    this.#requests.note(peer, this.#links.now, { evicts, keepsPlace })
     this.#links.send(peer, { type: 'neighbour', urgent: this.#links.isAlone })
   }
 
   askToJoin(contact: Peer): void {
-    this.#requests.note(contact, 'anybody', this.#links.now)
+    this.#requests.note(contact, this.#links.now, { evicts: 'anybody', keepsPlace: false })
     this.#links.send(contact, { type: 'join' })
   }
 

@@ -6,6 +6,8 @@ export interface Request {
   untilMs: number
   /** Who goes when the view is full by the time of the answer: nobody, whoever may be pushed out, or just anybody. */
   evicts: 'nobody' | 'pushed' | 'anybody'
+  /** A place is kept free for it: else whoever asks all the time would get what a handover leaves for a moment. */
+  keepsPlace: boolean
 }
 
 /** Whom we have asked to be a neighbour, or to let us join, and have no answer of yet. */
@@ -31,16 +33,23 @@ export class Requests {
     return this.#underWay.values().next().value?.untilMs
   }
 
+  /** Places that are kept for those that are asked, apart from this one. */
+  placesKeptFromOthers(except: Peer): number {
+    let kept = 0
+    for (const [peer, { keepsPlace }] of this.#underWay) if (keepsPlace && peer !== except) kept++
+    return kept
+  }
+
   has(peer: Peer): boolean {
     return this.#underWay.has(peer)
   }
 
   /** In place of the oldest when there are too many: an answer to that one is declined. */
-  note(peer: Peer, evicts: Request['evicts'], now: number): void {
+  note(peer: Peer, now: number, request: Omit<Request, 'untilMs'>): void {
     this.#underWay.delete(peer)
     const [oldest] = this.#underWay.keys()
     if (oldest !== undefined && this.isFull) this.#underWay.delete(oldest)
-    this.#underWay.set(peer, { untilMs: now + this.#timeoutMs, evicts })
+    this.#underWay.set(peer, { untilMs: now + this.#timeoutMs, ...request })
   }
 
   /** The request that this peer answers; it is over. */

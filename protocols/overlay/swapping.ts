@@ -95,7 +95,7 @@ export class Swapping {
   onHandover(from: Peer, to: Peer): void {
     const sinceMs = this.#links.remove(from)
     this.#views.addPassive(from, from)
-    if (this.#handoverRates.take(from, this.#links.now)) this.#repair.request(to, 'nobody')
+    if (this.#handoverRates.take(from, this.#links.now)) this.#repair.request(to, 'nobody', true)
     if (sinceMs !== undefined) this.#repair.onLost(sinceMs, false)
   }
 }

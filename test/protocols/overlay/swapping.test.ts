@@ -159,6 +159,23 @@ test('a handover: the neighbour goes, and the other is asked at once', () => {
   assert.deepEqual(short(bench.from(peer(4), { type: 'handover', to: peer(5) })), ['-4'])
 })
 
+test('the place of one that hands us over is kept for the other while it is asked', () => {
+  const bench = new SwappingBench()
+  bench.from(peer(2), { type: 'handover', to: peer(50) })
+  const refused = bench.from(peer(9), { type: 'neighbour', urgent: false })
+  assert.deepEqual(sent(refused, 'neighbourReply')[0]?.message, { type: 'neighbourReply', accepted: false })
+  const pushing = bench.from(peer(10), { type: 'neighbour', urgent: true })
+  assert.equal(sent(pushing, 'disconnect').length, 1, 'it takes the place of another')
+  assert.equal(bench.active.length, 4)
+  assert.deepEqual(short(bench.from(peer(50), { type: 'neighbourReply', accepted: true })), ['+50'])
+  assert.equal(bench.active.length, 5)
+
+  const free = new SwappingBench()
+  free.from(peer(2), { type: 'handover', to: peer(50) })
+  free.from(peer(50), { type: 'neighbourReply', accepted: false })
+  assert.deepEqual(short(free.from(peer(9), { type: 'neighbour', urgent: false })), ['+9', '9 neighbourReply'])
+})
+
 test('one that comes back to hand us over again makes us ask few peers', () => {
   const bench = new Bench({ silenceMs: 1e9 })
   const handover = (i: number): OverlayMessage => ({ type: 'handover', to: peer(1_000 + i) })
