@@ -11,13 +11,13 @@ export class TokenBucket {
     this.#tokens = limit.burst
   }
 
-  /** Takes `count` tokens if they are there; `now` in ms. */
-  take(now: number, count = 1): boolean {
+  /** Takes `count` tokens if they are there and `leaving` more; `now` in ms. */
+  take(now: number, count = 1, leaving = 0): boolean {
     if (this.#at !== undefined && now > this.#at) {
       this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#at) / 1000) * this.#rate)
     }
     this.#at = now
-    if (this.#tokens < count) return false
+    if (this.#tokens < count + leaving) return false
     this.#tokens -= count
     return true
   }

@@ -65,14 +65,14 @@ export class Swapping {
     const areNew = !this.#links.has(from) && !this.#links.has(gives) && gives !== this.#self && gives !== from
     // free places are for those who have too few neighbours
     const isPossible = areNew && !isLeaving && missing <= 0
-    const evicted = isPossible ? this.#views.toEvict(from, now) : undefined
+    const evicted = isPossible ? this.#views.toSwap(from, now) : undefined
     if (evicted === undefined) {
       this.#views.offerPassive(from)
       this.#links.send(from, { type: 'swapReply' })
       return
     }
     this.#links.handOver(evicted, gives)
-    this.#links.add(from, now + this.#config.settleMs)
+    this.#links.add(from, now)
     this.#links.send(from, { type: 'swapReply', gives: evicted })
   }
 

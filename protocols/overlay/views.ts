@@ -95,6 +95,16 @@ export class Views {
   }
 
   /**
+   * The neighbour that has to go for one that swaps. It is counted as above, and leaves something for those that have no
+   * place yet; but the new one stands out no more than any other: most swaps are honest.
+   */
+  toSwap(newcomer: Peer, now: number): Peer | undefined {
+    if (!this.#evictions.take(now, 1, Math.min(1, this.#maxForced - 1))) return undefined
+    const group = this.#fullGroupOf(newcomer)
+    return group === undefined ? this.pickActive() : this.#rng.pick(group)
+  }
+
+  /**
    * Remembers a peer that `source` told of. When there is no room, one of `expendable` goes (what was just sent away in
    * a shuffle), or a random one; when `source` has told too many, the first of those.
    */
