@@ -217,6 +217,12 @@ export class Network {
     return this.host.getMultiaddrs().map(String)
   }
 
+  /** About how many other peers there are; undefined while too few were met to tell. */
+  get others(): number | undefined {
+    const { about } = this.host.services.overlay.population
+    return about === undefined ? undefined : about - 1
+  }
+
   get neighbours(): ReadonlySet<Peer> {
     return new Set(this.host.services.overlay.views().active)
   }

@@ -220,7 +220,8 @@ class Node implements ShoalNode {
     const { searches, prover, network } = this.#needOnline()
     const reach = (): Reach => ({
       connected: network.host.getPeers().length,
-      neighbours: network.neighbours.size
+      neighbours: network.neighbours.size,
+      population: network.others
     })
     return searchForUser(
       { searches, prover, lastResults: this.#lastResults, self: this.#peerId, reach },

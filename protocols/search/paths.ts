@@ -14,8 +14,9 @@ export interface Path {
   readonly limit: number
   readonly query: Query
   readonly branch: Branch
-  /** Bytes of hits that may still go back. */
-  bytesLeft: number
+  /** Bytes of hits that went back, of all and by way of each peer that was asked. BOUNDED by those. */
+  bytes: number
+  bytesOf: Map<Peer, number> | undefined
   isWaiting: boolean
   /** Which of the waits it is in, while it waits. */
   wait: number
@@ -48,6 +49,17 @@ export class Paths {
     return path !== undefined && path.expires > now ? path : undefined
   }
 
+  /** Whether so many bytes of hits may still go back by way of this peer: no branch takes more than half of what may. */
+  takeBytes(path: Path, from: Peer, bytes: number): boolean {
+    const { maxPathBytes } = this.#config
+    const used = path.bytesOf?.get(from) ?? 0
+    if (path.bytes + bytes > maxPathBytes || used + bytes > maxPathBytes / 2) return false
+    path.bytes += bytes
+    path.bytesOf ??= new Map()
+    path.bytesOf.set(from, used + bytes)
+    return true
+  }
+
   /** `ended` had to make room, or nobody asked in time what had come of them, and were still waiting. */
   add(
     init: { id: string; parent: Peer; hops: number; limit: number; query: Query; order: Order },
@@ -62,7 +74,8 @@ export class Paths {
       limit,
       query,
       branch: new Branch(order, { parent }),
-      bytesLeft: this.#config.maxPathBytes,
+      bytes: 0,
+      bytesOf: undefined,
       isWaiting: false,
       wait: 0,
       deadline: 0,

@@ -61,11 +61,8 @@ export class Relay {
     if (path?.branch.hasAsked(from) !== true) return false
     const { branch, parent } = path
     const bytes = links.takeHits(branch, from, message)
-    const goesOn = bytes !== undefined && parent !== undefined && bytes <= path.bytesLeft
-    if (goesOn) {
-      path.bytesLeft -= bytes
-      branch.countHolder(message.holder, from)
-    }
+    const goesOn = bytes !== undefined && parent !== undefined && this.#paths.takeBytes(path, from, bytes)
+    if (goesOn) branch.countHolder(message.holder, from)
     const { report, ...hits } = message
     if (report !== undefined) {
       if (links.takeReport(branch, from, report)) links.ask(branch, path)
