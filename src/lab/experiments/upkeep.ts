@@ -17,7 +17,8 @@ export default experiment({
     peers: 10_000,
     degree: 5,
     copies: [0.001],
-    objects: 200,
+    /** Five for each peer; Gnutella's users had far more, of which a change of one is a smaller part. */
+    objects: 5_000,
     searches: 200,
     /** Seconds between two searches of a peer, and between two changes of what it shares: rates of Gnutella's users. */
     searchEvery: 108,
