@@ -41,7 +41,7 @@ export const overlayConfig: OverlayConfig = {
   shuffleActive: 3,
   shufflePassive: 4,
   shuffleMs: 10_000,
-  swapShuffles: 32,
+  swapShuffles: 64,
   requestTimeoutMs: 5_000,
   repairMs: 250,
   repairLastMs: 10_000,

@@ -60,6 +60,6 @@ export class SwapSchedule {
 
   done(): void {
     this.#shufflesUntilNext = this.#gap
-    this.#gap = Math.min(this.#gap * 2, this.#everyShuffles)
+    this.#gap = Math.min(this.#gap * 3, this.#everyShuffles)
   }
 }
