@@ -113,8 +113,9 @@ scenario('500 that come within seconds are mixed minutes later, and each tells h
   }
   world.runFor(8 * MINUTE)
   const graph = assertHealthy(world, { degree: 4.95 })
-  // a random graph has (d−1)²/dN = 0.0064; newcomers that stay where they came in make ten times as many triangles
-  assert.ok(clustering(graph) < 0.0115, `clustering ${clustering(graph)}`)
+  // a random graph has (d−1)²/dN = 0.0064, eleven triangles give or take three; where newcomers stay where they came in
+  // there are about ten times as many
+  assert.ok(clustering(graph) < 0.018, `clustering ${clustering(graph)}`)
   world.runFor(12 * MINUTE)
   for (const peer of peers) {
     const { atLeast, about } = world.machine(peer).population
