@@ -210,31 +210,35 @@ scenario('with 5 % of the messages lost the links are symmetric again in the end
   assertHealthy(world, { degree: 4.85 })
 })
 
-scenario('100 hostile peers that push into one peer push out two of its neighbours', () => {
-  const pushedOut: Peer[] = []
-  const world = new OverlayWorld({
-    seed,
-    observe: ({ kind, peer, other, what }) => {
-      const isDisconnect = kind === 'received' && (what as OverlayMessage).type === 'disconnect'
-      if (isDisconnect && other === victim && honest.includes(peer)) pushedOut.push(peer)
+for (const [hostileCount, honestCount] of [
+  [200, 50],
+  [100, 300]
+] as const) {
+  scenario(`${hostileCount} hostile peers that push into one of ${honestCount} push out two of its neighbours`, () => {
+    const pushedOut: Peer[] = []
+    const world = new OverlayWorld({
+      seed,
+      observe: ({ kind, peer, other, what }) => {
+        const isDisconnect = kind === 'received' && (what as OverlayMessage).type === 'disconnect'
+        if (isDisconnect && other === victim && honest.includes(peer)) pushedOut.push(peer)
+      }
+    })
+    let victim: Peer | undefined
+    const honest = world.grow(honestCount, honestCount === 50 ? 500 : 100)
+    world.runFor(2 * overlayConfig.settleMs)
+    victim = honest.find(peer => world.views(peer).active.length === overlayConfig.activeSize) as Peer
+    const hostile = new Set<Peer>(world.simulation.addPeers(hostileCount))
+    for (let second = 0; second < 120; second++) {
+      for (const peer of hostile) {
+        if (world.simulation.rng.below(10) === 0) world.overlay.send(peer, victim, { type: 'neighbour', urgent: true })
+      }
+      world.runFor(1_000)
+      const owned = world.views(victim).active.filter(peer => hostile.has(peer))
+      assert.ok(owned.length < overlayConfig.activeSize, `all places after ${second} s`)
     }
+    assert.ok(pushedOut.length >= 1 && pushedOut.length <= 3, `${pushedOut} were pushed out`)
   })
-  let victim: Peer | undefined
-  // in a network that is theirs for the most part, most neighbours are, too
-  const honest = world.grow(300, 100)
-  world.runFor(2 * overlayConfig.settleMs)
-  victim = honest.find(peer => world.views(peer).active.length === overlayConfig.activeSize) as Peer
-  const hostile = new Set<Peer>(world.simulation.addPeers(100))
-  for (let second = 0; second < 120; second++) {
-    for (const peer of hostile) {
-      if (world.simulation.rng.below(10) === 0) world.overlay.send(peer, victim, { type: 'neighbour', urgent: true })
-    }
-    world.runFor(1_000)
-    const owned = world.views(victim).active.filter(peer => hostile.has(peer))
-    assert.ok(owned.length < overlayConfig.activeSize, `all places after ${second} s`)
-  }
-  assert.ok(pushedOut.length >= 1 && pushedOut.length <= 3, `${pushedOut} were pushed out`)
-})
+}
 
 scenario('encoded, 200 peers grow and heal, and leave the same trace', () => {
   const hashes = [false, true].map(wire => {
