@@ -1,6 +1,7 @@
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import type { FileId, Infohash } from '../../protocols/core/ids.ts'
 import { type ParsedQuery, relevance, sizeMatches } from '../../protocols/search/index.ts'
+import { type Row, Statements } from '../statements.ts'
 import { MAX_CANDIDATES, matchExpression, publicName, WordIndex } from './word-index.ts'
 
 export interface ShareRow {
@@ -37,35 +38,24 @@ export interface CatalogueHit {
   infohash?: Infohash
 }
 
-type Row = Record<string, SQLInputValue>
-
 /** The tables of the library. All calls are synchronous and short; many changes go into one `transaction`. */
 export class Catalogue {
-  readonly #database: DatabaseSync
-  readonly #statements = new Map<string, StatementSync>() // BOUNDED by the texts in this file
+  readonly #sql: Statements
   readonly #words: WordIndex
   #scan: number
 
   constructor(database: DatabaseSync) {
-    this.#database = database
+    this.#sql = new Statements(database)
     this.#words = new WordIndex(database)
-    this.#scan = Number(this.#get('SELECT max(scan) AS scan FROM files')?.scan ?? 0)
+    this.#scan = Number(this.#sql.get('SELECT max(scan) AS scan FROM files')?.scan ?? 0)
   }
 
   transaction<T>(change: () => T): T {
-    this.#database.exec('BEGIN')
-    try {
-      const result = change()
-      this.#database.exec('COMMIT')
-      return result
-    } catch (error) {
-      this.#database.exec('ROLLBACK')
-      throw error
-    }
+    return this.#sql.transaction(change)
   }
 
   addShare(share: { path: string; name: string; folder: boolean; hidden: boolean }): ShareRow {
-    this.#run(
+    this.#sql.run(
       `INSERT INTO shares (path, name, folder, hidden, added_at) VALUES (?, ?, ?, ?, ?)
        ON CONFLICT (path) DO UPDATE SET hidden = excluded.hidden, folder = excluded.folder`,
       share.path,
@@ -79,22 +69,22 @@ export class Catalogue {
 
   removeShare(id: number): void {
     this.transaction(() => {
-      this.#run('DELETE FROM words WHERE rowid IN (SELECT id FROM files WHERE share = ?)', id)
-      this.#run('DELETE FROM shares WHERE id = ?', id)
+      this.#sql.run('DELETE FROM words WHERE rowid IN (SELECT id FROM files WHERE share = ?)', id)
+      this.#sql.run('DELETE FROM shares WHERE id = ?', id)
     })
   }
 
   shares(): ShareRow[] {
-    return this.#all('SELECT * FROM shares ORDER BY added_at, id').map(shareOf)
+    return this.#sql.all('SELECT * FROM shares ORDER BY added_at, id').map(shareOf)
   }
 
   shareAt(path: string): ShareRow | undefined {
-    const row = this.#get('SELECT * FROM shares WHERE path = ?', path)
+    const row = this.#sql.get('SELECT * FROM shares WHERE path = ?', path)
     return row === undefined ? undefined : shareOf(row)
   }
 
   setSkipped(share: number, skipped: number): void {
-    this.#run('UPDATE shares SET skipped = ? WHERE id = ?', skipped, share)
+    this.#sql.run('UPDATE shares SET skipped = ? WHERE id = ?', skipped, share)
   }
 
   setCollection(
@@ -104,7 +94,7 @@ export class Catalogue {
       | undefined
   ): void {
     const { infohash = null, torrent = null, info = null, trackers = [] } = collection ?? {}
-    this.#run(
+    this.#sql.run(
       'UPDATE shares SET infohash = ?, torrent = ?, info = ?, trackers = ? WHERE id = ?',
       infohash,
       torrent,
@@ -115,24 +105,24 @@ export class Catalogue {
   }
 
   torrentOf(share: number): Uint8Array | undefined {
-    return bytesOf(this.#get('SELECT torrent FROM shares WHERE id = ?', share)?.torrent)
+    return bytesOf(this.#sql.get('SELECT torrent FROM shares WHERE id = ?', share)?.torrent)
   }
 
   infoOf(infohash: Infohash): Uint8Array | undefined {
-    return bytesOf(this.#get('SELECT info FROM shares WHERE infohash = ?', infohash)?.info)
+    return bytesOf(this.#sql.get('SELECT info FROM shares WHERE infohash = ?', infohash)?.info)
   }
 
   shareOfCollection(infohash: Infohash): ShareRow | undefined {
-    const row = this.#get('SELECT * FROM shares WHERE infohash = ?', infohash)
+    const row = this.#sql.get('SELECT * FROM shares WHERE infohash = ?', infohash)
     return row === undefined ? undefined : shareOf(row)
   }
 
   /** A swarm is asked for by the first 20 bytes of its id. */
   swarmByPrefix(prefix: string): { infohash: Infohash } | { file: FileId } | undefined {
     const end = `${prefix}g`
-    const share = this.#get('SELECT infohash FROM shares WHERE infohash >= ? AND infohash < ? LIMIT 1', prefix, end)
+    const share = this.#sql.get('SELECT infohash FROM shares WHERE infohash >= ? AND infohash < ? LIMIT 1', prefix, end)
     if (share !== undefined) return { infohash: share.infohash as Infohash }
-    const file = this.#get('SELECT root FROM files WHERE root >= ? AND root < ? LIMIT 1', prefix, end)
+    const file = this.#sql.get('SELECT root FROM files WHERE root >= ? AND root < ? LIMIT 1', prefix, end)
     return file === undefined ? undefined : { file: file.root as FileId }
   }
 
@@ -143,17 +133,21 @@ export class Catalogue {
 
   /** Whether the file is known as it is; then it counts as seen by this scan. */
   touch(share: number, file: { path: string; size: number; mtimeMs: number; ino: number }, scan: number): boolean {
-    const row = this.#get('SELECT id, size, mtime_ms, ino FROM files WHERE share = ? AND path = ?', share, file.path)
+    const row = this.#sql.get(
+      'SELECT id, size, mtime_ms, ino FROM files WHERE share = ? AND path = ?',
+      share,
+      file.path
+    )
     if (row === undefined || row.size !== file.size || row.mtime_ms !== file.mtimeMs || row.ino !== file.ino)
       return false
-    this.#run('UPDATE files SET scan = max(scan, ?) WHERE id = ?', scan, row.id as number)
+    this.#sql.run('UPDATE files SET scan = max(scan, ?) WHERE id = ?', scan, row.id as number)
     return true
   }
 
   putFile(file: Omit<FileRow, 'id'>, shareName: string, folder: boolean): void {
     const { share, path, size, mtimeMs, ino, root = null, pieceLength, pieceLayer = null } = file
     this.removeFile(share, path)
-    const { lastInsertRowid } = this.#run(
+    const { lastInsertRowid } = this.#sql.run(
       `INSERT INTO files (share, path, size, mtime_ms, ino, root, piece_length, piece_layer, scan)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       share,
@@ -170,64 +164,68 @@ export class Catalogue {
   }
 
   removeFile(share: number, path: string): boolean {
-    const row = this.#get('SELECT id FROM files WHERE share = ? AND path = ?', share, path)
+    const row = this.#sql.get('SELECT id FROM files WHERE share = ? AND path = ?', share, path)
     if (row === undefined) return false
-    this.#run('DELETE FROM words WHERE rowid = ?', row.id as number)
-    this.#run('DELETE FROM files WHERE id = ?', row.id as number)
+    this.#sql.run('DELETE FROM words WHERE rowid = ?', row.id as number)
+    this.#sql.run('DELETE FROM files WHERE id = ?', row.id as number)
     return true
   }
 
   /** Forgets the files that a scan has not seen. Returns how many. */
   removeUnseen(share: number, scan: number): number {
     return this.transaction(() => {
-      this.#run('DELETE FROM words WHERE rowid IN (SELECT id FROM files WHERE share = ? AND scan < ?)', share, scan)
-      return Number(this.#run('DELETE FROM files WHERE share = ? AND scan < ?', share, scan).changes)
+      this.#sql.run('DELETE FROM words WHERE rowid IN (SELECT id FROM files WHERE share = ? AND scan < ?)', share, scan)
+      return Number(this.#sql.run('DELETE FROM files WHERE share = ? AND scan < ?', share, scan).changes)
     })
   }
 
   filesOf(share: number): FileRow[] {
-    return this.#all('SELECT * FROM files WHERE share = ? ORDER BY path', share).map(fileOf)
+    return this.#sql.all('SELECT * FROM files WHERE share = ? ORDER BY path', share).map(fileOf)
   }
 
   /** Paths of the share's files. Nothing may be changed before the last one. */
   *pathsOf(share: number): Generator<string> {
-    for (const row of this.#statement('SELECT path FROM files WHERE share = ?').iterate(share)) yield row.path as string
+    for (const row of this.#sql.iterate('SELECT path FROM files WHERE share = ?', share)) yield row.path as string
   }
 
   filesById(id: FileId): (FileRow & { sharePath: string; shareName: string; folder: boolean })[] {
-    return this.#all(
-      `SELECT files.*, shares.path AS share_path, shares.name AS share_name, shares.folder AS folder
+    return this.#sql
+      .all(
+        `SELECT files.*, shares.path AS share_path, shares.name AS share_name, shares.folder AS folder
        FROM files JOIN shares ON shares.id = files.share WHERE root = ? LIMIT 16`,
-      id
-    ).map(row => ({
-      ...fileOf(row),
-      sharePath: row.share_path as string,
-      shareName: row.share_name as string,
-      folder: row.folder === 1
-    }))
+        id
+      )
+      .map(row => ({
+        ...fileOf(row),
+        sharePath: row.share_path as string,
+        shareName: row.share_name as string,
+        folder: row.folder === 1
+      }))
   }
 
   /** Shares that are the collection with this id, and files with it: `path` is below a share that is a folder. */
   placesOf(id: string): { share: string; path: string | undefined }[] {
-    return this.#all(
-      `SELECT path AS share, NULL AS path FROM shares WHERE infohash = ?1 UNION ALL SELECT * FROM (
+    return this.#sql
+      .all(
+        `SELECT path AS share, NULL AS path FROM shares WHERE infohash = ?1 UNION ALL SELECT * FROM (
          SELECT shares.path, CASE folder WHEN 1 THEN files.path END FROM files JOIN shares ON shares.id = files.share
          WHERE root = ?1 AND piece_layer IS NOT NULL LIMIT 16)`,
-      id
-    ).map(({ share, path }) => ({ share: share as string, path: (path ?? undefined) as string | undefined }))
+        id
+      )
+      .map(({ share, path }) => ({ share: share as string, path: (path ?? undefined) as string | undefined }))
   }
 
   totals(share?: number): { files: number; bytes: number } {
     const row =
       share === undefined
-        ? this.#get('SELECT count(*) AS files, coalesce(sum(size), 0) AS bytes FROM files')
-        : this.#get('SELECT count(*) AS files, coalesce(sum(size), 0) AS bytes FROM files WHERE share = ?', share)
+        ? this.#sql.get('SELECT count(*) AS files, coalesce(sum(size), 0) AS bytes FROM files')
+        : this.#sql.get('SELECT count(*) AS files, coalesce(sum(size), 0) AS bytes FROM files WHERE share = ?', share)
     return { files: row?.files as number, bytes: row?.bytes as number }
   }
 
   /** Files that match, best first, each id once. Of more than `MAX_CANDIDATES` the newest are looked at. */
   search(query: ParsedQuery, limit: number): CatalogueHit[] {
-    const rows = this.#all(
+    const rows = this.#sql.all(
       `SELECT files.root, files.path, files.size, shares.name, shares.folder, shares.infohash
        FROM (SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid DESC LIMIT ${MAX_CANDIDATES}) AS found
        JOIN files ON files.id = found.rowid JOIN shares ON shares.id = files.share WHERE files.root IS NOT NULL`,
@@ -250,40 +248,19 @@ export class Catalogue {
   *keys(): IterableIterator<string> {
     yield* this.#words.tokens()
     for (const sql of ['SELECT DISTINCT root AS id FROM files', 'SELECT infohash AS id FROM shares']) {
-      for (const { id } of this.#database.prepare(`${sql} WHERE id IS NOT NULL`).iterate()) yield id as string
+      for (const { id } of this.#sql.all(`${sql} WHERE id IS NOT NULL`)) yield id as string
     }
   }
 
   /** The file with this id, or the first file of the collection with it. */
   lookup(id: string): CatalogueHit | undefined {
-    const row = this.#get(
+    const row = this.#sql.get(
       `SELECT files.root, files.path, files.size, shares.name, shares.folder, shares.infohash
        FROM files JOIN shares ON shares.id = files.share
        WHERE files.root IS NOT NULL AND (files.root = ?1 OR shares.infohash = ?1) LIMIT 1`,
       id
     )
     return row === undefined ? undefined : hitOf(row)
-  }
-
-  #statement(sql: string): StatementSync {
-    let statement = this.#statements.get(sql)
-    if (statement === undefined) {
-      statement = this.#database.prepare(sql)
-      this.#statements.set(sql, statement)
-    }
-    return statement
-  }
-
-  #run(sql: string, ...values: SQLInputValue[]): ReturnType<StatementSync['run']> {
-    return this.#statement(sql).run(...values)
-  }
-
-  #get(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.#statement(sql).get(...values) as Row | undefined
-  }
-
-  #all(sql: string, ...values: SQLInputValue[]): Row[] {
-    return this.#statement(sql).all(...values) as Row[]
   }
 }
 

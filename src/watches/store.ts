@@ -1,7 +1,8 @@
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import type { FileId } from '../../protocols/core/ids.ts'
 import type { Watch, WatchedFile } from '../api.ts'
 import { ShoalError } from '../errors.ts'
+import { type Row, Statements } from '../statements.ts'
 import { watchLimits } from './config.ts'
 
 export const watchesSchema = `
@@ -57,7 +58,6 @@ export interface WantedFile {
   folder: string
 }
 
-type Row = Record<string, SQLInputValue>
 type Key = Pick<WantedFile, 'watch' | 'id' | 'size'>
 
 /** What was fetched, what is being fetched, and what left a part of it on the disk. */
@@ -65,18 +65,17 @@ const SPENT = "(state IN ('fetched', 'fetching') OR tries > 0)"
 
 /** The saved searches and what they have found. */
 export class WatchStore {
-  readonly #database: DatabaseSync
-  readonly #statements = new Map<string, StatementSync>() // BOUNDED by the texts in this file
+  readonly #sql: Statements
 
   constructor(database: DatabaseSync) {
-    this.#database = database
+    this.#sql = new Statements(database)
     // nothing is being fetched by a process that has just begun
-    this.#run("UPDATE watched_files SET state = 'waiting' WHERE state = 'fetching'")
+    this.#sql.run("UPDATE watched_files SET state = 'waiting' WHERE state = 'fetching'")
   }
 
   /** Adds a watch, or changes what is given of one. @throws ShoalError REFUSED */
   put(query: string, changes: Partial<WatchSettings>, defaults: WatchSettings, now: number): Watch {
-    const known = this.#get('SELECT number FROM watches WHERE query = ?', query)
+    const known = this.#sql.get('SELECT number FROM watches WHERE query = ?', query)
     if (known === undefined && this.#count() >= watchLimits.maxWatches) {
       throw new ShoalError('REFUSED', `there are ${watchLimits.maxWatches} watches already`, {
         next: 'Remove one: `shoal watch` lists them, `shoal unwatch NUMBER` removes.'
@@ -85,48 +84,50 @@ export class WatchStore {
     // no upsert: it would use up a number each time
     if (known === undefined) {
       const { everyMs, get, out, maxBytes } = { ...defaults, ...changes }
-      this.#run(
+      this.#sql.run(
         'INSERT INTO watches (query, every_ms, get, folder, max_bytes, added_at) VALUES (?, ?, ?, ?, ?, ?)',
         ...[query, everyMs, Number(get), out, maxBytes, now]
       )
     } else {
       const { everyMs = null, get, out = null, maxBytes = null } = changes
-      this.#run(
+      this.#sql.run(
         `UPDATE watches SET every_ms = coalesce(?, every_ms), get = coalesce(?, get), folder = coalesce(?, folder),
            max_bytes = coalesce(?, max_bytes), problem = NULL WHERE query = ?`,
         ...[everyMs, get === undefined ? null : Number(get), out, maxBytes, query]
       )
     }
-    const watch = watchOf(this.#get('SELECT * FROM watches WHERE query = ?', query) as Row)
+    const watch = watchOf(this.#sql.get('SELECT * FROM watches WHERE query = ?', query) as Row)
     const [from, to] = watch.get ? ['found', 'waiting'] : ['waiting', 'found']
-    this.#run('UPDATE watched_files SET state = ? WHERE watch = ? AND state = ?', to, watch.number, from)
+    this.#sql.run('UPDATE watched_files SET state = ? WHERE watch = ? AND state = ?', to, watch.number, from)
     // whoever asks again has mended what was wrong
     if (changes.get === true) {
       const again = "UPDATE watched_files SET state = 'waiting', tries = 0, not_before = 0, problem = NULL"
-      this.#run(`${again} WHERE watch = ? AND (state = 'failed' OR problem IS NOT NULL)`, watch.number)
+      this.#sql.run(`${again} WHERE watch = ? AND (state = 'failed' OR problem IS NOT NULL)`, watch.number)
     }
     return this.#withFiles(watch)
   }
 
   remove(number: number): boolean {
-    return this.#run('DELETE FROM watches WHERE number = ?', number) > 0
+    return this.#sql.run('DELETE FROM watches WHERE number = ?', number).changes !== 0
   }
 
   list(): Watch[] {
-    return this.#all('SELECT * FROM watches ORDER BY number').map(row => this.#withFiles(watchOf(row)))
+    return this.#sql.all('SELECT * FROM watches ORDER BY number').map(row => this.#withFiles(watchOf(row)))
   }
 
   /** Those that have something to fetch now. */
   fetching(now: number): Watch[] {
-    return this.#all(
-      `SELECT * FROM watches WHERE get AND EXISTS
+    return this.#sql
+      .all(
+        `SELECT * FROM watches WHERE get AND EXISTS
          (SELECT 1 FROM watched_files WHERE watch = number AND state = 'waiting' AND not_before <= ?) ORDER BY number`,
-      now
-    ).map(row => this.#withFiles(watchOf(row)))
+        now
+      )
+      .map(row => this.#withFiles(watchOf(row)))
   }
 
   get(number: number): Watch | undefined {
-    const row = this.#get('SELECT * FROM watches WHERE number = ?', number)
+    const row = this.#sql.get('SELECT * FROM watches WHERE number = ?', number)
     return row === undefined ? undefined : this.#withFiles(watchOf(row))
   }
 
@@ -134,55 +135,52 @@ export class WatchStore {
   found(watch: Watch, files: readonly { id: string; size: number; name: string }[], now: number): WatchedFile[] {
     const state = watch.get ? 'waiting' : 'found'
     const fresh: WatchedFile[] = []
-    this.#database.exec('BEGIN')
-    try {
-      this.#run('UPDATE watches SET last_run_at = ? WHERE number = ?', now, watch.number)
+    this.#sql.transaction(() => {
+      this.#sql.run('UPDATE watches SET last_run_at = ? WHERE number = ?', now, watch.number)
       for (const { id, size, name } of files) {
         const seen = 'UPDATE watched_files SET seen_at = ? WHERE watch = ? AND id = ? AND size = ?'
-        if (this.#run(seen, now, watch.number, id, size) > 0) continue
-        this.#run(
+        if (this.#sql.run(seen, now, watch.number, id, size).changes !== 0) continue
+        this.#sql.run(
           `INSERT INTO watched_files (watch, id, size, name, found_at, seen_at, state) VALUES (?, ?, ?, ?, ?, ?, ?)`,
           ...[watch.number, id, size, name, now, now, state]
         )
         fresh.push({ id, size, name, foundAt: now, state })
       }
-      this.#run(
+      this.#sql.run(
         `DELETE FROM watched_files WHERE rowid IN (
            SELECT rowid FROM watched_files WHERE watch = ?1 AND state NOT IN ('fetched', 'fetching')
            ORDER BY seen_at LIMIT max(0, (SELECT count(*) FROM watched_files WHERE watch = ?1) - ?2))`,
         watch.number,
         watchLimits.maxFiles
       )
-      this.#database.exec('COMMIT')
-    } catch (error) {
-      this.#database.exec('ROLLBACK')
-      throw error
-    }
+    })
     return fresh
   }
 
   setProblem(number: number, problem: string | undefined): void {
-    this.#run('UPDATE watches SET problem = ? WHERE number = ?', problem ?? null, number)
+    this.#sql.run('UPDATE watches SET problem = ? WHERE number = ?', problem ?? null, number)
   }
 
   /** Files to fetch of a watch, the longest known first: those that fit what it may still fetch. */
   wanted(watch: Watch, now: number, limit: number): WantedFile[] {
     if (watch.files.fetched >= watchLimits.maxFetched) return []
-    return this.#all(
-      `SELECT * FROM watched_files AS f
+    return this.#sql
+      .all(
+        `SELECT * FROM watched_files AS f
        WHERE watch = ? AND state = 'waiting' AND not_before <= ? AND (tries > 0 OR size <= ?) AND NOT EXISTS
          (SELECT 1 FROM watched_files AS other WHERE other.id = f.id AND other.state IN ('fetched', 'fetching'))
        ORDER BY found_at, rowid LIMIT ?`,
-      watch.number,
-      now,
-      watch.maxBytes - watch.bytes,
-      limit
-    ).map(row => wantedOf(row, watch))
+        watch.number,
+        now,
+        watch.maxBytes - watch.bytes,
+        limit
+      )
+      .map(row => wantedOf(row, watch))
   }
 
   /** Whether something is left to fetch that its watch may not fetch. */
   isExhausted(watch: Watch): boolean {
-    const row = this.#get(
+    const row = this.#sql.get(
       "SELECT 1 FROM watched_files WHERE watch = ? AND state = 'waiting' AND tries = 0 AND size > ? LIMIT 1",
       watch.number,
       watch.maxBytes - watch.bytes
@@ -192,7 +190,7 @@ export class WatchStore {
 
   /** When the next file that failed may be tried again. */
   nextTry(now: number): number | undefined {
-    const row = this.#get(
+    const row = this.#sql.get(
       "SELECT min(not_before) AS at FROM watched_files WHERE state = 'waiting' AND not_before > 0 AND not_before > ?",
       now
     )
@@ -204,7 +202,7 @@ export class WatchStore {
     state: WatchedFile['state'],
     facts: { tries?: number; notBefore?: number; path?: string; problem?: string } = {}
   ): void {
-    this.#run(
+    this.#sql.run(
       `UPDATE watched_files SET state = ?, tries = coalesce(?, tries), not_before = ?, path = ?, problem = ?
        WHERE watch = ? AND id = ? AND size = ?`,
       state,
@@ -219,45 +217,26 @@ export class WatchStore {
   }
 
   #count(): number {
-    return Number(this.#get('SELECT count(*) AS watches FROM watches')?.watches)
+    return Number(this.#sql.get('SELECT count(*) AS watches FROM watches')?.watches)
   }
 
   #withFiles(watch: Watch): Watch {
-    const totals = this.#get(
+    const totals = this.#sql.get(
       `SELECT count(*) AS found, coalesce(sum(state = 'fetched'), 0) AS fetched,
          coalesce(sum(state IN ('waiting', 'fetching')), 0) AS waiting,
          coalesce(sum(CASE WHEN ${SPENT} THEN size END), 0) AS bytes
        FROM watched_files WHERE watch = ?`,
       watch.number
     ) as Row
-    const latest = this.#all(
-      'SELECT * FROM watched_files WHERE watch = ? ORDER BY found_at DESC, rowid LIMIT ?',
-      watch.number,
-      watchLimits.maxLatest
-    ).map(fileOf)
+    const latest = this.#sql
+      .all(
+        'SELECT * FROM watched_files WHERE watch = ? ORDER BY found_at DESC, rowid LIMIT ?',
+        watch.number,
+        watchLimits.maxLatest
+      )
+      .map(fileOf)
     const { found, fetched, waiting, bytes } = totals as Record<string, number>
     return { ...watch, files: { found, fetched, waiting } as Watch['files'], bytes: bytes as number, latest }
-  }
-
-  #statement(sql: string): StatementSync {
-    let statement = this.#statements.get(sql)
-    if (statement === undefined) {
-      statement = this.#database.prepare(sql)
-      this.#statements.set(sql, statement)
-    }
-    return statement
-  }
-
-  #run(sql: string, ...values: SQLInputValue[]): number {
-    return Number(this.#statement(sql).run(...values).changes)
-  }
-
-  #get(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.#statement(sql).get(...values) as Row | undefined
-  }
-
-  #all(sql: string, ...values: SQLInputValue[]): Row[] {
-    return this.#statement(sql).all(...values) as Row[]
   }
 }
 

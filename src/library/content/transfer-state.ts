@@ -1,4 +1,5 @@
-import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
+import { type Row, Statements } from '../../statements.ts'
 
 /**
  * Transfers that are not finished. `layer` is a file's piece layer, kept as soon as it is known whole. `blocks` says
@@ -73,68 +74,76 @@ export interface StoredFile {
 }
 
 export class TransferState {
-  readonly #database: DatabaseSync
+  readonly #sql: Statements
 
   constructor(database: DatabaseSync) {
-    this.#database = database
+    this.#sql = new Statements(database)
   }
 
   /** A run begins. What is known of files of another size is forgotten. */
   put(transfer: StoredTransfer): void {
     const { id, name, folder, size, info = null, sources } = transfer
-    this.#transaction(() => {
-      this.#database
-        .prepare(
-          'DELETE FROM transfer_files WHERE transfer = ? AND NOT EXISTS (SELECT 1 FROM transfers WHERE id = ? AND size = ?)'
-        )
-        .run(id, id, size)
-      this.#database
-        .prepare(
-          `INSERT INTO transfers (id, name, folder, size, info, sources, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+    this.#sql.transaction(() => {
+      this.#sql.run(
+        'DELETE FROM transfer_files WHERE transfer = ? AND NOT EXISTS (SELECT 1 FROM transfers WHERE id = ? AND size = ?)',
+        id,
+        id,
+        size
+      )
+      this.#sql.run(
+        `INSERT INTO transfers (id, name, folder, size, info, sources, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)
            ON CONFLICT (id) DO UPDATE SET name = excluded.name, folder = excluded.folder, size = excluded.size,
-             bytes_done = iif(size = excluded.size, bytes_done, 0), info = excluded.info, sources = excluded.sources`
-        )
-        .run(id, name, folder, size, info, JSON.stringify(sources), Date.now())
+             bytes_done = iif(size = excluded.size, bytes_done, 0), info = excluded.info, sources = excluded.sources`,
+        id,
+        name,
+        folder,
+        size,
+        info,
+        JSON.stringify(sources),
+        Date.now()
+      )
       // what an earlier version, which kept no proofs, has closed with bytes in it is believed
-      this.#database
-        .prepare('INSERT OR IGNORE INTO transfer_proofs SELECT id, bytes_done > 0 FROM transfers WHERE id = ?')
-        .run(id)
-      this.#database.prepare('DELETE FROM transfer_problems WHERE transfer = ?').run(id)
+      this.#sql.run('INSERT OR IGNORE INTO transfer_proofs SELECT id, bytes_done > 0 FROM transfers WHERE id = ?', id)
+      this.#sql.run('DELETE FROM transfer_problems WHERE transfer = ?', id)
     })
   }
 
   all(): BegunTransfer[] {
-    return this.#database.prepare(`${SELECT} ORDER BY created_at`).all().map(transferOf)
+    return this.#sql.all(`${SELECT} ORDER BY created_at`).map(transferOf)
   }
 
   get(id: string): BegunTransfer | undefined {
-    const row = this.#database.prepare(`${SELECT} WHERE id = ?`).get(id)
+    const row = this.#sql.get(`${SELECT} WHERE id = ?`, id)
     return row === undefined ? undefined : transferOf(row)
   }
 
   /** Something of it was verified and stored. */
   setProven(id: string): void {
-    this.#database.prepare('UPDATE transfer_proofs SET proven = 1 WHERE transfer = ?').run(id)
+    this.#sql.run('UPDATE transfer_proofs SET proven = 1 WHERE transfer = ?', id)
   }
 
   /** It failed, for now. */
   setProblem(id: string, { code, message, next }: Problem): void {
-    this.#database
-      .prepare('INSERT OR REPLACE INTO transfer_problems SELECT id, ?, ?, ? FROM transfers WHERE id = ?')
-      .run(code, message, next, id)
+    this.#sql.run(
+      'INSERT OR REPLACE INTO transfer_problems SELECT id, ?, ?, ? FROM transfers WHERE id = ?',
+      code,
+      message,
+      next,
+      id
+    )
   }
 
   /** How much was there when the transfer was last closed, for people. */
   setBytesDone(id: string, bytes: number): void {
-    this.#database.prepare('UPDATE transfers SET bytes_done = ? WHERE id = ?').run(bytes, id)
+    this.#sql.run('UPDATE transfers SET bytes_done = ? WHERE id = ?', bytes, id)
   }
 
   remove(id: string): void {
-    this.#database.prepare('DELETE FROM transfers WHERE id = ?').run(id)
+    this.#sql.run('DELETE FROM transfers WHERE id = ?', id)
   }
 
   files(id: string): Map<number, StoredFile> {
-    const rows = this.#database.prepare('SELECT * FROM transfer_files WHERE transfer = ?').all(id)
+    const rows = this.#sql.all('SELECT * FROM transfer_files WHERE transfer = ?', id)
     return new Map(
       rows.map(row => [
         row.file as number,
@@ -148,39 +157,27 @@ export class TransferState {
   }
 
   putLayer(id: string, file: number, layer: Uint8Array): void {
-    this.#database
-      .prepare(
-        `INSERT INTO transfer_files (transfer, file, layer) VALUES (?, ?, ?)
-         ON CONFLICT (transfer, file) DO UPDATE SET layer = excluded.layer`
-      )
-      .run(id, file, layer)
+    this.#sql.run(
+      `INSERT INTO transfer_files (transfer, file, layer) VALUES (?, ?, ?)
+         ON CONFLICT (transfer, file) DO UPDATE SET layer = excluded.layer`,
+      id,
+      file,
+      layer
+    )
   }
 
   /** Only after the blocks are on the disk. */
   putBlocks(id: string, files: readonly { file: number; blocks: Uint8Array; stamp: string }[]): void {
-    const put = this.#database.prepare(
-      `INSERT INTO transfer_files (transfer, file, blocks, stamp) VALUES (?, ?, ?, ?)
+    const put = `INSERT INTO transfer_files (transfer, file, blocks, stamp) VALUES (?, ?, ?, ?)
        ON CONFLICT (transfer, file) DO UPDATE SET blocks = excluded.blocks, stamp = excluded.stamp`
-    )
-    this.#transaction(() => {
-      for (const { file, blocks, stamp } of files) put.run(id, file, blocks, stamp)
+    this.#sql.transaction(() => {
+      for (const { file, blocks, stamp } of files) this.#sql.run(put, id, file, blocks, stamp)
     })
   }
 
   /** Before the first write of a run: what was said of blocks is no longer the whole truth. */
   forgetBlocks(id: string): void {
-    this.#database.prepare('UPDATE transfer_files SET blocks = NULL, stamp = NULL WHERE transfer = ?').run(id)
-  }
-
-  #transaction(work: () => void): void {
-    this.#database.exec('BEGIN')
-    try {
-      work()
-      this.#database.exec('COMMIT')
-    } catch (error) {
-      this.#database.exec('ROLLBACK')
-      throw error
-    }
+    this.#sql.run('UPDATE transfer_files SET blocks = NULL, stamp = NULL WHERE transfer = ?', id)
   }
 }
 
@@ -190,7 +187,7 @@ FROM transfers
 LEFT JOIN transfer_proofs ON transfer_proofs.transfer = id
 LEFT JOIN transfer_problems ON transfer_problems.transfer = id`
 
-function transferOf(row: Record<string, SQLInputValue>): BegunTransfer {
+function transferOf(row: Row): BegunTransfer {
   const { code, message, next } = row as { code: string | null; message: string; next: string }
   return {
     id: row.id as string,
