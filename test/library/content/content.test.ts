@@ -17,7 +17,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { after, test } from 'node:test'
+import { after, afterEach, test } from 'node:test'
 import { type FileId, idFromBytes, idToBytes } from '../../../protocols/core/ids.ts'
 import { seededRng } from '../../../protocols/core/rng.ts'
 import type { Content } from '../../../protocols/exchange/content.ts'
@@ -29,7 +29,7 @@ import {
   pieceLengthFor,
   TreeBuilder
 } from '../../../protocols/metainfo/index.ts'
-import { type Files, realFiles } from '../../../src/library/content/files.ts'
+import { type Files, type OpenFile, realFiles } from '../../../src/library/content/files.ts'
 import { HandlePool } from '../../../src/library/content/handle-pool.ts'
 import { PartialContent } from '../../../src/library/content/partial-content.ts'
 import { PieceCache } from '../../../src/library/content/piece-cache.ts'
@@ -61,6 +61,27 @@ function randomBytes(length: number, seed: number): Uint8Array {
   const rng = seededRng(seed)
   return Uint8Array.from({ length }, () => rng.uint32() & 0xff)
 }
+
+const left = new Set<OpenFile>()
+/** What a test leaves open, as a machine does that stops, is closed at its end. */
+const diskFiles: Files = {
+  ...realFiles,
+  async open(path, how) {
+    const file = await realFiles.open(path, how)
+    left.add(file)
+    return {
+      ...file,
+      async close() {
+        left.delete(file)
+        await file.close()
+      }
+    }
+  }
+}
+afterEach(async () => {
+  for (const file of left) await file.close()
+  left.clear()
+})
 
 /** Files on disk, and a seed that serves them. */
 function source(sizes: Record<string, number>, pieceLength = 4 * BLOCK_BYTES): Source {
@@ -95,7 +116,7 @@ function source(sizes: Record<string, number>, pieceLength = 4 * BLOCK_BYTES): S
   const seed = new SharedContent({
     layout,
     files: located,
-    storage: storage(realFiles),
+    storage: storage(diskFiles),
     onChanged: path => changed.push(path)
   })
   return { layout, files, seed, disk, changed }
@@ -133,7 +154,7 @@ const openPartial = (
   from: Source,
   target: string,
   at: TransferState,
-  files: Files = realFiles,
+  files: Files = diskFiles,
   name: string | undefined = 'things'
 ): Promise<PartialContent> =>
   PartialContent.open({
@@ -331,9 +352,9 @@ test('a piece is hashed once while its file lies still, and again when the file 
   // nobody can set back the time of the last change, so the file system says so
   let ageMs = 3_600_000
   const files: Files = {
-    ...realFiles,
+    ...diskFiles,
     async open(path, how) {
-      const file = await realFiles.open(path, how)
+      const file = await diskFiles.open(path, how)
       const stat = async (): Promise<Stats> => {
         const stats = await file.stat()
         return Object.assign(stats, { mtimeMs: stats.mtimeMs - ageMs, ctimeMs: stats.ctimeMs - ageMs })
@@ -401,10 +422,10 @@ function failing(at: number, error: string | undefined): { files: Files; count: 
     }
   }
   const files: Files = {
-    ...realFiles,
+    ...diskFiles,
     async open(path, how) {
       step()
-      const file = await realFiles.open(path, how)
+      const file = await diskFiles.open(path, how)
       return {
         ...file,
         async write(parts, position) {
@@ -425,15 +446,15 @@ function failing(at: number, error: string | undefined): { files: Files; count: 
     },
     async mkdir(path) {
       step()
-      await realFiles.mkdir(path)
+      await diskFiles.mkdir(path)
     },
     async link(a, b) {
       step()
-      await realFiles.link(a, b)
+      await diskFiles.link(a, b)
     },
     async unlink(path) {
       step()
-      await realFiles.unlink(path)
+      await diskFiles.unlink(path)
     }
   }
   return { files, count: () => n }
@@ -500,7 +521,7 @@ for (const errno of ['ENOSPC', 'EIO', 'EACCES', 'EROFS', 'EMFILE']) {
 test('open files are bounded', async () => {
   const many = Object.fromEntries(Array.from({ length: 60 }, (_, i) => [`f${i}`, 20_000]))
   const from = source(many)
-  const handles = new HandlePool(realFiles, 8)
+  const handles = new HandlePool(diskFiles, 8)
   const to = await PartialContent.open({
     id: 'swarm',
     layout: from.layout,
@@ -528,9 +549,9 @@ test('a large file is brought to the disk while more is fetched, and what fails 
   const { pieceLength } = layout
   let syncs = 0
   const files: Files = {
-    ...realFiles,
+    ...diskFiles,
     async open(path, how) {
-      const file = await realFiles.open(path, how)
+      const file = await diskFiles.open(path, how)
       return {
         ...file,
         async datasync() {
