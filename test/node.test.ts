@@ -54,7 +54,9 @@ test('the main job: share a folder, find a file by its name, fetch it from both 
       24 * MIB
     )
     assert.deepEqual(fetched.transfer.sources.length, 2, 'both deliver')
-    assert.equal((await third.status()).totals.down, 24 * MIB)
+    // in the end game a request may be out at both
+    assert.ok(fetched.bytesWasted <= MIB, `${fetched.bytesWasted} bytes came twice`)
+    assert.equal((await third.status()).totals.down, 24 * MIB + fetched.bytesWasted)
     assert.deepEqual(await third.transfers(), [])
 
     const { results: everywhere, done: asked } = await search(second, 'mkv')
