@@ -108,15 +108,15 @@ export class Ring {
   stabilize(): RingAction[] {
     const [successor] = this.#successors
     if (successor !== undefined) return this.#ask('successor', successor)
-    // alone on a ring of one: whoever came is also the next
-    return this.#predecessor === undefined || this.#isPredecessorLost ? [] : this.#ask('closer', this.#predecessor)
+    // alone on a ring of one: whoever came behind us is also before us
+    return this.#predecessor === undefined || this.#isPredecessorLost ? [] : this.#ask('join', this.#predecessor)
   }
 
   /** A node of another ring takes our key for its own. One that is nearer than our successor becomes it. */
   unite(owner: Peer): RingAction[] {
     const [successor] = this.#successors
     if (successor !== undefined && !this.#isBetween(this.#self, owner, successor)) {
-      return owner === successor ? [] : [{ type: 'notify', peer: owner }]
+      return [{ type: 'notify', peer: owner }]
     }
     return this.#ask('unite', owner)
   }
@@ -202,10 +202,11 @@ export class Ring {
 
   #enter(member: Peer, place: Place): RingAction[] {
     const next = place.successors[0] ?? member
-    if (next !== member && !this.#isBetween(member, this.#self, next)) return []
+    // it may still know us from before we lost our place
+    if (next !== member && next !== this.#self && !this.#isBetween(member, this.#self, next)) return []
+    const others = place.successors.filter(peer => peer !== this.#self)
     // a list that is short leads around to where it begins
-    const isShort = place.successors.length < this.#length
-    this.#successors = this.#from([], isShort ? [...place.successors, member] : place.successors)
+    this.#successors = this.#from([], others.length < this.#length ? [...others, member] : others)
     this.#setPredecessor(member)
     return this.stabilize()
   }

@@ -1,0 +1,99 @@
+import { isBetween, isOwned, type RingId } from '../core/keyspace.ts'
+import type { Peer } from '../core/peer.ts'
+import { chordLimits } from './config.ts'
+import type { Fingers } from './fingers.ts'
+import type { Hop } from './messages.ts'
+import type { Ring } from './ring.ts'
+
+const NOBODY: readonly Peer[] = []
+
+/** What this node knows of the way to a key. */
+export class Router {
+  readonly #self: Peer
+  readonly #idOf: (peer: Peer) => RingId
+  readonly #ring: Ring
+  readonly #fingers: Fingers
+  readonly #isUp: (peer: Peer) => boolean
+  readonly #hasCopy: (key: RingId) => boolean
+
+  constructor(init: {
+    self: Peer
+    idOf: (peer: Peer) => RingId
+    ring: Ring
+    fingers: Fingers
+    isUp: (peer: Peer) => boolean
+    hasCopy: (key: RingId) => boolean
+  }) {
+    this.#self = init.self
+    this.#idOf = init.idOf
+    this.#ring = init.ring
+    this.#fingers = init.fingers
+    this.#isUp = init.isUp
+    this.#hasCopy = init.hasCopy
+  }
+
+  /**
+   * @param asOwner the asker knows of no living node between the key and this one
+   * @param lost did not answer the asker; not named again
+   * @param orCopy whether a copy of the record will do
+   */
+  hop(key: RingId, asOwner: boolean, lost: readonly Peer[], orCopy = false): Hop {
+    const { predecessor, successors } = this.#ring
+    if (this.#owns(key, asOwner, lost)) {
+      const known = this.#isLost(predecessor, lost) ? undefined : predecessor
+      return { role: 'owner', predecessor: known, before: NOBODY, after: successors }
+    }
+    if (orCopy && this.#hasCopy(key)) return { role: 'copy', before: NOBODY, after: NOBODY }
+    const selfId = this.#idOf(this.#self)
+    const isUsable = (peer: Peer): boolean => !lost.includes(peer)
+    // successors that lie before the key, the last of them nearest to it
+    let past = 0
+    while (past < successors.length && isBetween(selfId, this.#idOf(successors[past] as Peer), key)) past++
+    // behind the last successor fingers know the way; before it the list says who is next to the key
+    const before = past < successors.length ? NOBODY : this.#before(key, isUsable)
+    const after = successors.slice(past).filter(isUsable).slice(0, chordLimits.owners)
+    if (predecessor !== undefined && !this.#isLost(predecessor, lost) && !after.includes(predecessor)) {
+      // who asks us in the belief that the key is ours learns who is nearer to it
+      if (isOwned(selfId, key, this.#idOf(predecessor)) && after.length < chordLimits.owners) after.push(predecessor)
+    }
+    return { role: 'way', before, after }
+  }
+
+  #before(key: RingId, isUsable: (peer: Peer) => boolean): Peer[] {
+    const { candidates } = chordLimits
+    const near = this.#ring.successors.filter(isUsable).slice(-candidates).reverse()
+    const far = this.#fingers.before(key, candidates, isUsable)
+    return far.length === 0 ? near : this.#nearestFirst(far, near).slice(0, candidates)
+  }
+
+  #owns(key: RingId, asOwner: boolean, lost: readonly Peer[]): boolean {
+    const { predecessor, isAlone } = this.#ring
+    if (predecessor === undefined) return isAlone || asOwner
+    if (isOwned(this.#idOf(predecessor), key, this.#idOf(this.#self))) return true
+    return asOwner && this.#isLost(predecessor, lost)
+  }
+
+  /** An asker that could not reach our predecessor is believed unless we have a connection to it. */
+  #isLost(predecessor: Peer | undefined, lost: readonly Peer[]): boolean {
+    return (
+      predecessor === undefined ||
+      this.#ring.isPredecessorLost ||
+      (lost.includes(predecessor) && !this.#isUp(predecessor))
+    )
+  }
+
+  /** Two lists, each from the nearest to the key on, as one. */
+  #nearestFirst(a: readonly Peer[], b: readonly Peer[]): Peer[] {
+    const merged: Peer[] = []
+    const selfId = this.#idOf(this.#self)
+    for (let i = 0, j = 0; i < a.length || j < b.length; ) {
+      const [x, y] = [a[i], b[j]]
+      const takesX = y === undefined || (x !== undefined && isBetween(this.#idOf(y), this.#idOf(x), selfId))
+      const next = (takesX ? x : y) as Peer
+      if (merged.at(-1) !== next) merged.push(next)
+      if (takesX) i++
+      else j++
+    }
+    return merged
+  }
+}

@@ -1,0 +1,168 @@
+import type { RingId } from '../core/keyspace.ts'
+import type { Peer } from '../core/peer.ts'
+import type { Rng } from '../core/rng.ts'
+import { TokenBucket } from '../core/token-bucket.ts'
+import { type ChordConfig, chordLimits } from './config.ts'
+import type { Fingers } from './fingers.ts'
+import type { Lookups } from './lookups.ts'
+import type { Found } from './messages.ts'
+import type { Outbox } from './outbox.ts'
+import type { Ring, RingAction } from './ring.ts'
+
+/** How many others hear of a foreign ring from each node that finds it. */
+const FANOUT = 2
+
+/**
+ * Finds a ring and stays in one. A node without a place looks for its own id through whoever it knows, and enters there.
+ * One that has a place asks now and then a node of the random overlay for the owner of its own id: when that is
+ * another node there are two rings, or it has been left out of its own, and it goes between those that do not know it.
+ */
+export class Uniting {
+  readonly #self: Peer
+  readonly #selfId: RingId
+  readonly #config: ChordConfig
+  readonly #rng: Rng
+  readonly #out: Outbox
+  readonly #ring: Ring
+  readonly #fingers: Fingers
+  readonly #lookups: Lookups
+  readonly #execute: (actions: RingAction[]) => void
+  readonly #words = new TokenBucket(chordLimits.unites)
+  /** Peers that may be on another ring: neighbours in the overlay. BOUNDED by its active view. */
+  readonly #neighbours = new Set<Peer>()
+  /** Peers with a connection to us. BOUNDED by the connections of the host. */
+  readonly #up = new Set<Peer>()
+  #isLooking = false
+  #waitMs: number
+  #dueMs: number | undefined
+
+  constructor(init: {
+    self: Peer
+    selfId: RingId
+    config: ChordConfig
+    rng: Rng
+    out: Outbox
+    ring: Ring
+    fingers: Fingers
+    lookups: Lookups
+    execute: (actions: RingAction[]) => void
+  }) {
+    this.#self = init.self
+    this.#selfId = init.selfId
+    this.#config = init.config
+    this.#rng = init.rng
+    this.#out = init.out
+    this.#ring = init.ring
+    this.#fingers = init.fingers
+    this.#lookups = init.lookups
+    this.#execute = init.execute
+    this.#waitMs = init.config.joinMs
+  }
+
+  get dueMs(): number | undefined {
+    return this.#dueMs
+  }
+
+  isUp(peer: Peer): boolean {
+    return this.#up.has(peer)
+  }
+
+  onPeerUp(peer: Peer): void {
+    this.#up.add(peer)
+    if (this.#ring.isAlone) this.soon()
+    else this.#wake(this.#out.now + this.#waitMs)
+  }
+
+  onPeerDown(peer: Peer): void {
+    this.#up.delete(peer)
+    this.#neighbours.delete(peer)
+  }
+
+  onNeighbourUp(peer: Peer): void {
+    this.#neighbours.add(peer)
+    // it may be the bridge to another ring
+    this.soonAgain()
+  }
+
+  onNeighbourDown(peer: Peer): void {
+    this.#neighbours.delete(peer)
+  }
+
+  /** After a short wait: whoever enters at the same time may have found another ring. */
+  soonAgain(): void {
+    this.#waitMs = this.#config.joinMs
+    this.#wake(this.#out.now + this.#waitMs)
+  }
+
+  /** Look at once. */
+  soon(): void {
+    this.#waitMs = this.#config.joinMs
+    this.#wake(this.#out.now)
+  }
+
+  stop(): void {
+    this.#dueMs = undefined
+  }
+
+  tick(): void {
+    if (this.#dueMs === undefined || this.#dueMs > this.#out.now) return
+    this.#dueMs = undefined
+    const contact = this.#pick()
+    if (contact === undefined) return
+    this.#wake(this.#out.now + Math.ceil(this.#waitMs * (0.75 + this.#rng.unit() / 2)))
+    this.#waitMs = Math.min(this.#waitMs * 2, this.#config.uniteMs)
+    this.look(contact, chordLimits.maxUniteHops)
+  }
+
+  /** Somebody says that there is another ring. */
+  onWord(contact: Peer, hops: number): void {
+    if (contact !== this.#self && this.#words.take(this.#out.now))
+      this.look(contact, Math.min(hops, chordLimits.maxUniteHops))
+  }
+
+  look(contact: Peer, hops: number): void {
+    if (this.#isLooking) return
+    this.#isLooking = true
+    const isOutside = this.#ring.isAlone
+    this.#lookups.begin({
+      key: this.#selfId,
+      mode: 'iterative',
+      contact,
+      isOutside,
+      onDone: found => {
+        this.#isLooking = false
+        if (found === undefined || found.owner === this.#self) return
+        if (this.#ring.isAlone) this.#enter(found)
+        else this.#unite(found, hops)
+      }
+    })
+  }
+
+  #enter(found: Found): void {
+    const member = found.predecessor ?? found.via ?? (found.successors.length === 0 ? found.owner : undefined)
+    if (member === undefined || member === this.#self) return
+    this.#execute(this.#ring.join(member))
+  }
+
+  #unite(found: Found, hops: number): void {
+    const [before] = this.#ring.successors
+    this.#execute(this.#ring.unite(found.owner))
+    this.#waitMs = this.#config.joinMs
+    if (hops === 0) return
+    const others = this.#rng.sample([...this.#fingers], FANOUT)
+    for (const peer of new Set([before, this.#ring.predecessor, ...others])) {
+      if (peer === undefined || peer === found.owner || peer === this.#self) continue
+      this.#out.send(peer, { type: 'unite', contact: found.owner, hops: hops - 1 })
+    }
+  }
+
+  /** Neighbours are random peers of the whole network, others mostly of our own ring. */
+  #pick(): Peer | undefined {
+    const from = this.#neighbours.size > 0 && this.#rng.unit() < 0.75 ? this.#neighbours : this.#up
+    return from.size === 0 ? undefined : this.#rng.pick([...from])
+  }
+
+  #wake(ms: number): void {
+    if (this.#dueMs === undefined || ms < this.#dueMs) this.#dueMs = ms
+  }
+}

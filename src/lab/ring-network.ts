@@ -1,0 +1,186 @@
+import { createHash } from 'node:crypto'
+import {
+  Chord,
+  type ChordCommand,
+  type ChordConfig,
+  type ChordEvent,
+  type ChordMessage,
+  chordCodec,
+  chordConfig,
+  type LookupCost,
+  type Place
+} from '../../protocols/chord/index.ts'
+import { isBetween, type RingId, ringAdd, ringIdFromBytes } from '../../protocols/core/keyspace.ts'
+import { indexPeers, type Peer } from '../../protocols/core/peer.ts'
+import type { Rng } from '../../protocols/core/rng.ts'
+import type { Channel, Simulation } from '../simulator/index.ts'
+
+/** How a lookup ended. */
+export interface LookupResult extends LookupCost {
+  key: RingId
+  /** Undefined when none was found. */
+  owner: Peer | undefined
+  /** To the owner: one more than the papers count, which stop at its predecessor. */
+  hops: number
+}
+
+/** The Chord machines on all peers of a simulation, and the ring that they should make. */
+export class RingNetwork {
+  readonly channel: Channel<ChordCommand, ChordMessage, ChordEvent>
+  readonly config: ChordConfig
+  readonly #simulation: Simulation
+  readonly #seed: number
+  readonly #ids: RingId[] = []
+  readonly #waiting = new Map<number, (result: LookupResult) => void>()
+  /** Where peers begin that are put into a ring that stands. */
+  readonly #begin = new Map<Peer, { place: Place; fingers: readonly Peer[] }>()
+  #lastLookup = 0
+
+  /** @param init.onRing what a peer's application does when its place changes */
+  constructor(
+    simulation: Simulation,
+    init: { config?: Partial<ChordConfig>; onRing?(peer: Peer, place: Place): void } = {}
+  ) {
+    this.#simulation = simulation
+    this.#seed = simulation.seed
+    this.config = { ...chordConfig, ...init.config }
+    this.channel = simulation.protocol<ChordCommand, ChordMessage, ChordEvent>({
+      name: 'chord',
+      codec: chordCodec(indexPeers),
+      machine: (self, rng) => {
+        const begin = this.#begin.get(self)
+        this.#begin.delete(self)
+        return new Chord({ self, rng, idOf: this.idOf, config: this.config, ...begin })
+      },
+      onEvent: (peer, event) => {
+        if (event.type === 'ring') init.onRing?.(peer, event)
+        else if (event.type !== 'left') this.#onEnd(event)
+      }
+    })
+  }
+
+  /** Other seeds give other ids to the same peers. */
+  readonly idOf = (peer: Peer): RingId => {
+    const index = peer as number
+    this.#ids[index] ??= hashOf(`${this.#seed} ${index}`)
+    return this.#ids[index]
+  }
+
+  /** The key of anything. */
+  keyOf(text: string): RingId {
+    return hashOf(text)
+  }
+
+  randomKey(rng: Rng): RingId {
+    return hashOf(`key ${rng.uint32()} ${rng.uint32()}`)
+  }
+
+  /** Adds peers that stand on a perfect ring from the start, each with a finger in every arc that has a node. */
+  addRing(count: number): Peer[] {
+    const first = this.#simulation.peerCount
+    const sorted = this.sorted(Array.from({ length: count }, (_, i) => (first + i) as Peer))
+    const { successors } = this.config
+    sorted.forEach((peer, i) => {
+      const at = (offset: number): Peer => sorted[(i + offset + count) % count] as Peer
+      const others = Math.min(successors, count - 1)
+      this.#begin.set(peer, {
+        place: {
+          predecessor: count > 1 ? at(-1) : undefined,
+          successors: Array.from({ length: others }, (_, k) => at(k + 1))
+        },
+        fingers: count - 1 > successors ? this.#idealFingers(sorted, peer, at(successors)) : []
+      })
+    })
+    return this.#simulation.addPeers(count)
+  }
+
+  /** Peers join one after another through random ones that are there, `everyMs` apart. */
+  grow(count: number, everyMs: number): Peer[] {
+    const added: Peer[] = []
+    for (let i = 0; i < count; i++) {
+      const there = this.#simulation.alive()
+      const [peer] = this.#simulation.addPeers(1) as [Peer]
+      added.push(peer)
+      if (there.length > 0) {
+        this.channel.command(peer, { type: 'join', contact: this.#simulation.rng.pick(there) })
+      }
+      this.#simulation.run(this.#simulation.now + everyMs)
+    }
+    return added
+  }
+
+  lookup(
+    from: Peer,
+    key: RingId,
+    done: (result: LookupResult) => void,
+    mode: 'recursive' | 'iterative' = 'iterative'
+  ): void {
+    const id = ++this.#lastLookup
+    this.#waiting.set(id, done)
+    this.channel.command(from, { type: 'lookup', id, key, mode })
+  }
+
+  /** Lookups whose askers crashed are never answered. */
+  get lookupsOpen(): number {
+    return this.#waiting.size
+  }
+
+  node(peer: Peer): Chord {
+    return this.channel.machine(peer) as Chord
+  }
+
+  sorted(peers: readonly Peer[]): Peer[] {
+    return peers.toSorted((a, b) => (this.idOf(a) < this.idOf(b) ? -1 : 1))
+  }
+
+  /** The first at or past the key, of peers in the order of their ids. */
+  successorOf(key: RingId, sorted: readonly Peer[]): Peer {
+    let [low, high] = [0, sorted.length]
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.idOf(sorted[middle] as Peer) < key) low = middle + 1
+      else high = middle
+    }
+    return sorted[low % sorted.length] as Peer
+  }
+
+  /** Whether everyone knows exactly those that come next to it. */
+  isIdeal(sorted = this.sorted(this.#simulation.alive())): boolean {
+    const others = Math.min(this.config.successors, sorted.length - 1)
+    return sorted.every((peer, i) => {
+      const { predecessor, successors } = this.node(peer).place
+      const at = (offset: number): Peer => sorted[(i + offset + sorted.length) % sorted.length] as Peer
+      if (sorted.length > 1 && predecessor !== at(-1)) return false
+      return successors.length === others && successors.every((successor, k) => successor === at(k + 1))
+    })
+  }
+
+  #idealFingers(sorted: readonly Peer[], peer: Peer, last: Peer): Peer[] {
+    const fingers: Peer[] = []
+    const self = this.idOf(peer)
+    const add = (offset: bigint): void => {
+      const key = ringAdd(self, offset)
+      const finger = this.successorOf(key, sorted)
+      const isBeyond = isBetween(this.idOf(last), this.idOf(finger), self)
+      if (isBeyond && isBetween(key, this.idOf(finger), self) && fingers.at(-1) !== finger) fingers.push(finger)
+    }
+    for (let level = 63; level >= 0; level--) {
+      for (let digit = 1; digit <= 15; digit++) add(BigInt(digit) << BigInt(4 * level))
+      // nearer ones would all be successors
+      if (!isBetween(this.idOf(last), ringAdd(self, 1n << BigInt(4 * level)), self)) break
+    }
+    return fingers
+  }
+
+  #onEnd(event: Exclude<ChordEvent, { type: 'ring' | 'left' }>): void {
+    const done = this.#waiting.get(event.id)
+    this.#waiting.delete(event.id)
+    const { key, asked, lost, stalls, elapsedMs } = event
+    const found = event.type === 'found' ? { owner: event.owner, hops: event.hops } : { owner: undefined, hops: 0 }
+    done?.({ key, asked, lost, stalls, elapsedMs, ...found })
+  }
+}
+
+function hashOf(text: string): RingId {
+  return ringIdFromBytes(createHash('sha256').update(text).digest())
+}
