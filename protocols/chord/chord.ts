@@ -3,6 +3,7 @@ import type { Input, Machine } from '../core/machine.ts'
 import type { Peer } from '../core/peer.ts'
 import { PeerRates } from '../core/peer-rates.ts'
 import type { Rng } from '../core/rng.ts'
+import { Answers } from './answers.ts'
 import { type ChordConfig, checkChordConfig, chordConfig, chordLimits } from './config.ts'
 import { Fingers } from './fingers.ts'
 import { Lookups } from './lookups.ts'
@@ -11,7 +12,6 @@ import { type ChordEvent, type LookupCost, type Out, Outbox } from './outbox.ts'
 import { Queries, type Query } from './queries.ts'
 import { Relays } from './relays.ts'
 import { type Place, Ring, type RingAction } from './ring.ts'
-import { RoundTrip } from './round-trip.ts'
 import { Router } from './router.ts'
 import { Routes } from './routes.ts'
 import { Uniting } from './uniting.ts'
@@ -64,7 +64,7 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
   readonly #lookups: Lookups
   readonly #relays: Relays
   readonly #uniting: Uniting
-  readonly #roundTrip: RoundTrip
+  readonly #answers: Answers
   readonly #notices = new PeerRates(chordLimits.notices, chordLimits.maxRates)
   #told: Place = { predecessor: undefined, successors: [] }
   #stabilizeMs: number | undefined
@@ -82,10 +82,12 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
     this.#config = config
     this.#rng = rng
     this.#ring = new Ring({ self, idOf, length: config.successors, ...(place === undefined ? {} : { state: place }) })
-    this.#fingers = new Fingers(self, idOf)
-    for (const peer of fingers ?? []) this.#fingers.assume(peer)
+    this.#fingers = new Fingers(self, idOf, config.digitBits)
+    const last = place?.successors.at(-1)
+    if (last !== undefined) this.#fingers.fit(last)
+    for (const peer of fingers ?? []) this.#fingers.offer(peer)
     this.#routes = new Routes({ idOf, config })
-    this.#roundTrip = new RoundTrip(config.hedgeMs)
+    this.#answers = new Answers(config.hedgeMs, config.firstHedgeMs)
     const isUp = (peer: Peer): boolean => this.#uniting.isUp(peer)
     const ring = this.#ring
     this.#router = new Router({
@@ -105,7 +107,7 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
       queries: this.#queries,
       router: this.#router,
       routes: this.#routes,
-      roundTrip: this.#roundTrip
+      answers: this.#answers
     })
     this.#relays = new Relays({ self, config, out, queries: this.#queries, router: this.#router })
     this.#uniting = new Uniting({
@@ -281,6 +283,7 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
   }
 
   #onFailedQuery(query: Query): void {
+    this.#answers.didNotCome()
     this.#forget(query.peer)
     if (query.purpose.type === 'lookup' || query.purpose.type === 'relay') this.#lookups.onLost(query)
     else this.#onFailed(query.peer)
@@ -347,7 +350,7 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
 
   /** Answers on the way fill other slots as well, so that a new table is full after a few of these. */
   #lookUpFinger(): void {
-    const count = this.#fingers.countBeyond(this.#ring.successors.at(-1))
+    const { count } = this.#fingers
     const isNew = this.#nextFinger < count
     const { firstFingerMs, fingerMs } = this.#config
     this.#fingerMs = this.#ring.isAlone
@@ -363,7 +366,7 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
 
   /** It has just spoken to us. */
   #learn(peer: Peer, roundTripMs?: number): void {
-    if (roundTripMs !== undefined) this.#roundTrip.measured(roundTripMs)
+    if (roundTripMs !== undefined) this.#answers.came(roundTripMs)
     const last = this.#ring.successors.at(-1)
     if (last === undefined || this.#ring.successors.length < this.#config.successors) return
     if (isBetween(this.#idOf(last), this.#idOf(peer), this.#idOf(this.#self))) this.#fingers.offer(peer, roundTripMs)
@@ -409,6 +412,8 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
     // those before us have this list in theirs
     if (before !== undefined && known !== undefined && successors !== were) this.#out.send(known, { type: 'look' })
     this.#told = { predecessor: known, successors }
+    const last = successors.at(-1)
+    if (last !== undefined) this.#fingers.fit(last)
     this.#out.tell({ type: 'ring', ...this.#told })
   }
 }

@@ -6,6 +6,8 @@ export interface ChordConfig {
   stabilizeMs: readonly [number, number]
   /** How soon after a failure, or a word that there is a nearer node; and after a node that had to be asked was busy. */
   stabilizeSoonMs: number
+  /** Widest digit of a distance that has fingers, bits: 1 makes the fingers of the paper, in powers of two. */
+  digitBits: number
   /** One finger is looked up anew in this time, ± a quarter; and while the table is new. */
   fingerMs: number
   firstFingerMs: number
@@ -21,6 +23,8 @@ export interface ChordConfig {
   parallel: number
   /** Shortest and longest time after which a lookup asks another node as well; between them by measured round trips. */
   hedgeMs: readonly [number, number]
+  /** The same before anything was measured. */
+  firstHedgeMs: number
   /** How long a lookup may take. */
   lookupMs: number
   /** How long the hops of a lookup wait for its answer. After that the asker goes on by itself. */
@@ -35,6 +39,7 @@ export const chordConfig: ChordConfig = {
   successors: 16,
   stabilizeMs: [5_000, 15_000],
   stabilizeSoonMs: 100,
+  digitBits: 6,
   fingerMs: 10_000,
   firstFingerMs: 250,
   uniteMs: 20_000,
@@ -43,6 +48,7 @@ export const chordConfig: ChordConfig = {
   attempts: 3,
   parallel: 3,
   hedgeMs: [50, 1_000],
+  firstHedgeMs: 300,
   lookupMs: 20_000,
   relayMs: 3_000,
   routes: 128,
@@ -68,8 +74,8 @@ export const chordLimits = {
   maxQueries: 4_096,
   /** Hops that word of a foreign ring goes on. */
   maxUniteHops: 8,
-  /** Levels of fingers: 16^8 nodes. */
-  levels: 8,
+  /** Shortcut links. Goal 80 for a million nodes. */
+  maxFingers: 80,
   /** Lookups of one peer that are passed on; beyond it they are answered with nothing, and it asks by itself. */
   relays: { rate: 50, burst: 500 },
   /** Peers with a rate, of each kind. */
@@ -84,9 +90,12 @@ export const chordLimits = {
 
 /** @throws RangeError on numbers that do not fit together */
 export function checkChordConfig(config: ChordConfig): ChordConfig {
-  const { successors, parallel, attempts, stabilizeMs, hedgeMs } = config
-  if (!(Number.isInteger(successors) && successors >= 2 && successors <= chordLimits.maxPeers)) {
-    throw new RangeError(`successors ${successors} is not in 2..${chordLimits.maxPeers}`)
+  const { successors, digitBits, parallel, attempts, stabilizeMs, hedgeMs } = config
+  if (!(Number.isInteger(successors) && successors >= 1 && successors <= chordLimits.maxPeers)) {
+    throw new RangeError(`successors ${successors} is not in 1..${chordLimits.maxPeers}`)
+  }
+  if (!(Number.isInteger(digitBits) && digitBits >= 1 && digitBits <= 6)) {
+    throw new RangeError(`digitBits ${digitBits} is not in 1..6`)
   }
   if (!(parallel >= 1 && attempts >= 1)) throw new RangeError('parallel and attempts are at least 1')
   if (stabilizeMs[0] > stabilizeMs[1] || hedgeMs[0] > hedgeMs[1]) throw new RangeError('a range ends before it begins')

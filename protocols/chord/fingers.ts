@@ -1,28 +1,42 @@
-import { isBetween, type RingId, ringAdd } from '../core/keyspace.ts'
+import { isBetween, type RingId, ringAdd, ringShare } from '../core/keyspace.ts'
 import type { Peer } from '../core/peer.ts'
 import { chordLimits } from './config.ts'
 
-/** Fingers of one level: the digits 1 to 15 of a number in base 16. */
-const DIGITS = 15
-const SLOTS = chordLimits.levels * DIGITS
 const BITS = 48
 /** A finger makes room only for a node that is clearly nearer: round trips vary. */
 const NEARER = 0.8
 
+/** One digit of a distance, and the fingers for its values from 1 on. */
+interface Level {
+  /** Bits of the digit. */
+  readonly width: number
+  /** Bits down to its end, from the first one of an id on. */
+  readonly end: number
+  /** The slot of its highest value. */
+  readonly firstSlot: number
+}
+
 /**
- * Shortcut links in base 16: for each hex digit of a distance, and each value that it can have, one node so far away.
- * Any node of that arc serves, so the one with the shortest round trip is kept. Slots are numbered from the farthest on.
+ * Shortcut links: the distance to a node is read as a few digits, and for each digit and each of its values there is one
+ * node so far away. Any node of that arc serves, so the one with the shortest round trip is kept. The digits are as wide
+ * as the number of fingers allows, and end where the successor list knows everybody. Slots are numbered from the
+ * farthest on.
  */
 export class Fingers {
   readonly #self: Peer
   readonly #selfHead: number
   readonly #idOf: (peer: Peer) => RingId
-  /** BOUNDED by levels × 15. */
-  readonly #slots: (Peer | undefined)[] = []
-  /** Of the fingers that it is known of, ms. BOUNDED by levels × 15. */
+  /** BOUNDED by maxFingers. */
+  #slots: (Peer | undefined)[] = []
+  /** Of the fingers that it is known of, ms. BOUNDED by maxFingers. */
   #roundTrips: Map<Peer, number> | undefined
+  readonly #digitBits: number
+  #bits = 0
+  #levels: readonly Level[] = []
 
-  constructor(self: Peer, idOf: (peer: Peer) => RingId) {
+  /** @param digitBits the widest digit, bits */
+  constructor(self: Peer, idOf: (peer: Peer) => RingId, digitBits: number) {
+    this.#digitBits = digitBits
     this.#self = self
     this.#idOf = idOf
     this.#selfHead = headOf(idOf(self))
@@ -33,34 +47,34 @@ export class Fingers {
     for (const peer of this.#slots) if (peer !== undefined) yield peer
   }
 
-  get size(): number {
-    return this.#slots.reduce((sum, peer) => sum + Number(peer !== undefined), 0)
+  /** Slots there are. */
+  get count(): number {
+    return this.#levels.reduce((sum, { width }) => sum + 2 ** width - 1, 0)
   }
 
-  /** Slots from the farthest on that may hold a node which is no successor; `last` is the last one of these. */
-  countBeyond(last: Peer | undefined): number {
-    return last === undefined ? 0 : (this.slotOf(this.#idOf(last)) ?? SLOTS - 1) + 1
+  /** The successor list ends at this node: fingers are for all that is beyond. */
+  fit(last: Peer): void {
+    const bits = Math.ceil(-Math.log2(Math.max(ringShare(this.#idOf(this.#self), this.#idOf(last)), 2 ** -40)))
+    // arcs of the same number of nodes differ: not for each of them is the table made anew
+    if (bits <= this.#bits && bits >= this.#bits - 1 && this.#bits > 0) return
+    this.#bits = Math.max(bits, 1)
+    this.#levels = levelsOf(this.#bits, this.#digitBits)
+    const [peers, roundTrips] = [[...this], this.#roundTrips]
+    this.#slots = []
+    this.#roundTrips = undefined
+    for (const peer of peers) this.offer(peer, roundTrips?.get(peer))
   }
 
   at(slot: number): Peer | undefined {
     return this.#slots[slot]
   }
 
-  /** The slot that nodes so far away belong into; undefined when they are nearer than all of them. */
-  slotOf(id: RingId): number | undefined {
-    let distance = headOf(id) - this.#selfHead
-    if (distance < 0) distance += 2 ** BITS
-    const digit = Math.floor(distance / 2 ** (BITS - 4 * chordLimits.levels))
-    if (digit < 1) return undefined
-    const level = Math.floor((31 - Math.clz32(digit)) / 4)
-    return SLOTS - (level * DIGITS + ((digit >>> (4 * level)) & 15))
-  }
-
   /** Where the arc of a slot begins, seen from us; `share` in [0, 1) of its length further on. */
   target(slot: number, share = 0): RingId {
-    const place = SLOTS - 1 - slot
-    const width = 1n << BigInt(256 - 4 * chordLimits.levels + 4 * Math.floor(place / DIGITS))
-    const digit = BigInt((place % DIGITS) + 1)
+    const level = this.#levels.findLast(({ firstSlot }) => firstSlot <= slot)
+    if (level === undefined) throw new RangeError(`no slot ${slot}`)
+    const width = 1n << BigInt(256 - level.end)
+    const digit = BigInt(2 ** level.width - 1 - (slot - level.firstSlot))
     const within = (width * BigInt(Math.floor(share * 2 ** 32))) >> 32n
     return ringAdd(this.#idOf(this.#self), width * digit + within)
   }
@@ -70,9 +84,8 @@ export class Fingers {
    * is clearly nearer than the finger there.
    */
   offer(peer: Peer, roundTripMs?: number): void {
-    if (peer === this.#self) return
-    const slot = this.slotOf(this.#idOf(peer))
-    if (slot === undefined) return
+    const slot = this.#slotOf(this.#idOf(peer))
+    if (slot === undefined || peer === this.#self) return
     const present = this.#slots[slot]
     const measured = roundTripMs ?? Number.POSITIVE_INFINITY
     const known = (present === undefined ? undefined : this.#roundTrips?.get(present)) ?? Number.POSITIVE_INFINITY
@@ -81,14 +94,8 @@ export class Fingers {
     }
   }
 
-  /** Puts a node into its slot without asking anybody: for simulations of a ring that stands. */
-  assume(peer: Peer): void {
-    const slot = this.slotOf(this.#idOf(peer))
-    if (slot !== undefined) this.#set(slot, peer, undefined)
-  }
-
   remove(peer: Peer): void {
-    const slot = this.slotOf(this.#idOf(peer))
+    const slot = this.#slotOf(this.#idOf(peer))
     if (slot === undefined || this.#slots[slot] !== peer) return
     this.#slots[slot] = undefined
     this.#roundTrips?.delete(peer)
@@ -98,13 +105,24 @@ export class Fingers {
   before(key: RingId, count: number, isUsable: (peer: Peer) => boolean): Peer[] {
     const found: Peer[] = []
     const selfId = this.#idOf(this.#self)
-    const from = this.slotOf(key) ?? SLOTS
+    const from = this.#slotOf(key) ?? this.#slots.length
     for (let slot = from; slot < this.#slots.length && found.length < count; slot++) {
       const peer = this.#slots[slot]
       if (peer === undefined || !isUsable(peer)) continue
       if (slot > from || isBetween(selfId, this.#idOf(peer), key)) found.push(peer)
     }
     return found
+  }
+
+  /** The slot that nodes so far away belong into; undefined when the successor list is for them. */
+  #slotOf(id: RingId): number | undefined {
+    let distance = headOf(id) - this.#selfHead
+    if (distance < 0) distance += 2 ** BITS
+    for (const { width, end, firstSlot } of this.#levels) {
+      const digit = Math.floor(distance / 2 ** (BITS - end))
+      if (digit > 0) return firstSlot + 2 ** width - 1 - digit
+    }
+    return undefined
   }
 
   #set(slot: number, peer: Peer, roundTripMs: number | undefined): void {
@@ -116,6 +134,28 @@ export class Fingers {
     if (roundTripMs === undefined) return
     this.#roundTrips ??= new Map()
     this.#roundTrips.set(peer, roundTripMs)
+  }
+}
+
+/** By the bits of all digits and of the widest. BOUNDED by 40 × 6. */
+const LEVELS = new Map<number, readonly Level[]>()
+
+/** So many bits in as few digits as their width and the number of fingers allow. All nodes share these few tables. */
+function levelsOf(bits: number, widest: number): readonly Level[] {
+  const known = LEVELS.get(bits * 8 + widest)
+  if (known !== undefined) return known
+  for (let count = Math.ceil(bits / widest); ; count++) {
+    const widths = Array.from({ length: count }, (_, i) => Math.ceil((bits - i) / count))
+    if (widths.reduce((sum, width) => sum + 2 ** width - 1, 0) > chordLimits.maxFingers) continue
+    const levels: Level[] = []
+    let [end, firstSlot] = [0, 0]
+    for (const width of widths) {
+      end += width
+      levels.push({ width, end, firstSlot })
+      firstSlot += 2 ** width - 1
+    }
+    LEVELS.set(bits * 8 + widest, levels)
+    return levels
   }
 }
 

@@ -5,29 +5,36 @@ import type { Found, Hop } from './messages.ts'
 
 export interface Question {
   readonly peer: Peer
-  /** It is the first that is known past the key. */
+  /** No living node is known between the key and it. */
   readonly asOwner: boolean
+}
+
+/** A node at the key or past it. */
+interface Candidate {
+  readonly peer: Peer
+  state: 'new' | 'asked' | 'answered' | 'lost'
+  /** How many were known to be lost when it was asked. */
+  lostThen: number
 }
 
 /**
  * The way to one key, hop by hop: who may be asked next, and what their answers and silences mean. Nodes before the key
- * lead nearer to it; nodes past it are asked whether they own it, the nearest first. Only the owner's own word ends it.
+ * lead nearer to it. Of those past it the nearest that lives is the owner, and only its own word ends the lookup.
  */
 export class Lookup {
   readonly key: RingId
   readonly #self: Peer
   readonly #idOf: (peer: Peer) => RingId
-  /** Not asked yet, the nearest to the key first. */
-  readonly #before: Peer[] = [] // BOUNDED by maxAsked × candidates
-  readonly #after: Peer[] = [] // BOUNDED by maxAsked × owners
-  /** How many hops lead there. */
-  readonly #depths = new Map<Peer, number>() // BOUNDED by maxAsked × both
+  /** Before the key and not asked yet, the nearest first. BOUNDED by maxAsked × candidates. */
+  readonly #before: Peer[] = []
+  /** The nearest first. BOUNDED by maxAsked × owners. */
+  readonly #after: Candidate[] = []
+  /** How many hops lead there. BOUNDED by both. */
+  readonly #depths = new Map<Peer, number>()
   readonly #lost: Peer[] = [] // BOUNDED by maxPeers
   /** The nearest before the key that answered. */
   #nearest: Peer | undefined
-  /** Who began: this node, unless it knows nothing. */
-  readonly #start: Peer | undefined
-  #lostBefore = 0
+  #lostWhenNearest = 0
   #asked = 0
   #found: Found | undefined
 
@@ -47,9 +54,7 @@ export class Lookup {
     this.#idOf = init.idOf
     this.key = init.key
     if (init.isOutside) this.#lost.push(init.self)
-    this.#lostBefore = this.#lost.length
-    this.#start = init.knowsWay ? init.self : undefined
-    if (this.#start !== undefined) this.#depths.set(this.#start, 0)
+    if (init.knowsWay) this.#nearest = init.self
     this.#take(init.start, 1)
   }
 
@@ -66,68 +71,102 @@ export class Lookup {
     return this.#asked
   }
 
-  /** Takes the next node to ask, which may be this one; undefined when nobody is left, or it is found. */
+  /** Takes the next node to ask, which may be this one; undefined when nobody is left for now, or it is found. */
   next(): Question | undefined {
     if (this.#found !== undefined || this.#asked >= chordLimits.maxAsked) return undefined
-    if (this.#before.length === 0 && this.#after.length === 0) this.#askAgain()
-    const [before] = this.#before
-    const asOwner = this.#after.length > 0 && (before === undefined || !this.#isNearer(before))
-    const peer = asOwner ? this.#after.shift() : this.#before.shift()
-    if (peer === undefined) return undefined
-    this.#asked++
-    return { peer, asOwner }
+    const question = this.#nextBefore() ?? this.#nextAfter() ?? this.#nextAgain()
+    if (question !== undefined) this.#asked++
+    return question
   }
 
   onHop(peer: Peer, hop: Hop): void {
-    const depth = this.#depths.get(peer)
+    const depth = this.#depths.get(peer) ?? (peer === this.#self ? 0 : undefined)
     if (depth === undefined || this.#found !== undefined) return
     const id = this.#idOf(peer)
     if (hop.role !== 'way') {
       const { predecessor } = hop
       const isCopy = hop.role === 'copy'
       if (!isCopy && predecessor !== undefined && !isOwned(this.#idOf(predecessor), this.key, id)) return
-      this.#found = { owner: peer, isCopy, successors: hop.after, predecessor, via: this.#nearest, hops: depth }
+      const via = this.#nearest === this.#self ? undefined : this.#nearest
+      this.#found = { owner: peer, isCopy, successors: hop.after, predecessor, via, hops: depth }
       return
     }
-    if (this.#isNearer(peer) && isBetween(this.#idOf(this.#self), id, this.key)) this.#nearest = peer
+    const candidate = this.#after.find(({ peer: known }) => known === peer)
+    if (candidate === undefined && this.#isNearer(peer)) {
+      this.#nearest = peer
+      this.#lostWhenNearest = this.#lost.length
+    }
+    if (candidate !== undefined) {
+      candidate.state = 'answered'
+      if (hop.predecessor !== undefined && this.#isPast(hop.predecessor, peer))
+        this.#addAfter(hop.predecessor, depth + 1)
+    }
     const before = hop.before.filter(next => isBetween(id, this.#idOf(next), this.key))
     this.#take({ ...hop, before: before.slice(0, chordLimits.candidates) }, depth + 1)
   }
 
   onLost(peer: Peer): void {
     if (this.#lost.length < chordLimits.maxPeers) this.#lost.push(peer)
+    const candidate = this.#after.find(({ peer: known }) => known === peer)
+    if (candidate !== undefined) candidate.state = 'lost'
+  }
+
+  #nextBefore(): Question | undefined {
+    const [peer] = this.#before
+    if (peer === undefined || (this.#after.length > 0 && !this.#isNearer(peer))) return undefined
+    this.#before.shift()
+    return { peer, asOwner: false }
+  }
+
+  #nextAfter(): Question | undefined {
+    let areNearerLost = true
+    for (const candidate of this.#after) {
+      const { peer, state, lostThen } = candidate
+      // it lives, so no farther one is the owner; but it did not know that those before it are gone
+      const isNews = state === 'answered' && areNearerLost && lostThen < this.#lost.length
+      if (state === 'new' || isNews) {
+        candidate.state = 'asked'
+        candidate.lostThen = this.#lost.length
+        return { peer, asOwner: areNearerLost }
+      }
+      if (state === 'answered') return undefined
+      if (state === 'asked') areNearerLost = false
+    }
+    return undefined
   }
 
   /** Whoever named only nodes that are gone may know others. */
-  #askAgain(): void {
-    const nearest = this.#nearest ?? this.#start
-    if (nearest === undefined || this.#lost.length === this.#lostBefore) return
-    this.#lostBefore = this.#lost.length
-    this.#before.push(nearest)
+  #nextAgain(): Question | undefined {
+    const isUseless = this.#after.every(({ state }) => state === 'lost')
+    if (!isUseless || this.#nearest === undefined || this.#lostWhenNearest >= this.#lost.length) return undefined
+    this.#lostWhenNearest = this.#lost.length
+    return { peer: this.#nearest, asOwner: false }
   }
 
   #take(hop: Hop, depth: number): void {
-    for (const peer of hop.before) this.#add(this.#before, peer, depth, (a, b) => this.#isBefore(a, b))
-    for (const peer of hop.after.slice(0, chordLimits.owners)) {
-      this.#add(this.#after, peer, depth, (a, b) => this.#isPast(a, b))
+    for (const peer of hop.before) {
+      if (!this.#isNews(peer, depth)) continue
+      const at = this.#before.findIndex(other => isBetween(this.#idOf(other), this.#idOf(peer), this.key))
+      this.#before.splice(at === -1 ? this.#before.length : at, 0, peer)
     }
+    for (const peer of hop.after.slice(0, chordLimits.owners)) this.#addAfter(peer, depth)
   }
 
-  #add(list: Peer[], peer: Peer, depth: number, isFirst: (a: Peer, b: Peer) => boolean): void {
-    if (this.#depths.has(peer) || this.#lost.includes(peer)) return
+  #addAfter(peer: Peer, depth: number): void {
+    if (!this.#isNews(peer, depth)) return
+    const at = this.#after.findIndex(other => this.#isPast(peer, other.peer))
+    this.#after.splice(at === -1 ? this.#after.length : at, 0, { peer, state: 'new', lostThen: 0 })
+  }
+
+  #isNews(peer: Peer, depth: number): boolean {
+    if (this.#depths.has(peer) || this.#lost.includes(peer)) return false
     this.#depths.set(peer, depth)
-    const at = list.findIndex(other => isFirst(peer, other))
-    list.splice(at === -1 ? list.length : at, 0, peer)
+    return true
   }
 
   /** Whether a node before the key is nearer to it than those that answered. */
   #isNearer(peer: Peer): boolean {
     return this.#nearest === undefined || isBetween(this.#idOf(this.#nearest), this.#idOf(peer), this.key)
-  }
-
-  /** Of two nodes before the key, whether `a` is the nearer one. */
-  #isBefore(a: Peer, b: Peer): boolean {
-    return isBetween(this.#idOf(b), this.#idOf(a), this.key)
   }
 
   /** Of two nodes at the key or past it, whether `a` is the nearer one. */

@@ -1,11 +1,11 @@
 import type { RingId } from '../core/keyspace.ts'
 import type { Peer } from '../core/peer.ts'
+import type { Answers } from './answers.ts'
 import { type ChordConfig, chordLimits } from './config.ts'
 import { Lookup } from './lookup.ts'
 import type { Found, Hop } from './messages.ts'
 import type { LookupCost, Outbox } from './outbox.ts'
 import type { Queries, Query } from './queries.ts'
-import type { RoundTrip } from './round-trip.ts'
 import type { Router } from './router.ts'
 import type { Routes } from './routes.ts'
 
@@ -44,7 +44,7 @@ export class Lookups {
   readonly #queries: Queries
   readonly #router: Router
   readonly #routes: Routes
-  readonly #roundTrip: RoundTrip
+  readonly #answers: Answers
   readonly #running = new Map<number, Running>() // BOUNDED by maxLookups
   #lastId = 0
   /** Not later than the first of them is due. */
@@ -58,7 +58,7 @@ export class Lookups {
     queries: Queries
     router: Router
     routes: Routes
-    roundTrip: RoundTrip
+    answers: Answers
   }) {
     this.#self = init.self
     this.#idOf = init.idOf
@@ -67,7 +67,7 @@ export class Lookups {
     this.#queries = init.queries
     this.#router = init.router
     this.#routes = init.routes
-    this.#roundTrip = init.roundTrip
+    this.#answers = init.answers
   }
 
   get dueMs(): number | undefined {
@@ -83,7 +83,9 @@ export class Lookups {
       return
     }
     const start: Hop =
-      contact === undefined ? this.#router.hop(key, false, []) : { role: 'way', before: [contact], after: [] }
+      contact === undefined
+        ? this.#router.hop(key, false, [])
+        : { role: 'way', predecessor: undefined, before: [contact], after: [] }
     const running: Running = {
       order,
       lookup: new Lookup({
@@ -95,7 +97,7 @@ export class Lookups {
         knowsWay: contact === undefined
       }),
       startedMs: now,
-      width: 1,
+      width: this.#answers.width(this.#config.parallel),
       open: 0,
       hedgeMs: Number.POSITIVE_INFINITY,
       progressMs: now,
@@ -213,7 +215,7 @@ export class Lookups {
       this.#end(id, running, lookup.found)
       return
     }
-    running.hedgeMs = running.width < this.#config.parallel ? now + this.#roundTrip.lateMs : Number.POSITIVE_INFINITY
+    running.hedgeMs = running.width < this.#config.parallel ? now + this.#answers.lateMs : Number.POSITIVE_INFINITY
     this.#wake(running.hedgeMs)
   }
 

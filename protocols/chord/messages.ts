@@ -13,8 +13,8 @@ export type Role = 'way' | 'owner' | 'copy'
 export interface Hop {
   /** The `owner` of the key has it in (its predecessor, itself]; a `copy` is as good for reading. */
   readonly role: Role
-  /** Of an owner: the keys up to there are another node's. Undefined when that node is lost. */
-  readonly predecessor?: Peer | undefined
+  /** Of the node that tells this. Undefined when it is lost: then it is not known where its keys begin. */
+  readonly predecessor: Peer | undefined
   /** Nodes between it and the key, the nearest to the key first. */
   readonly before: readonly Peer[]
   /** Nodes at the key or past it, the nearest first. Of an owner: its successors. */

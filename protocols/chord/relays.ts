@@ -92,8 +92,10 @@ export class Relays {
       this.#answer(relay, { owner: this.#self, isCopy, predecessor, successors, via, hops: hops + 1 })
       return
     }
-    const isLast = hop.before.length === 0
-    const next = (isLast ? hop.after : hop.before).find(peer => peer !== from || isLast)
+    // a node past the key that is not the owner knows who comes before it
+    const isPast = asOwner && hop.predecessor !== undefined
+    const isLast = isPast || hop.before.length === 0
+    const next = isPast ? hop.predecessor : (isLast ? hop.after : hop.before).find(peer => peer !== from || isLast)
     if (next === undefined || lost.length >= TRIES || this.#open.size >= chordLimits.maxRelays) {
       this.#answer(relay, undefined)
       return

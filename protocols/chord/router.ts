@@ -38,30 +38,24 @@ export class Router {
    * @param orCopy whether a copy of the record will do
    */
   hop(key: RingId, asOwner: boolean, lost: readonly Peer[], orCopy = false): Hop {
-    const { predecessor, successors } = this.#ring
-    if (this.#owns(key, asOwner, lost)) {
-      const known = this.#isLost(predecessor, lost) ? undefined : predecessor
-      return { role: 'owner', predecessor: known, before: NOBODY, after: successors }
-    }
-    if (orCopy && this.#hasCopy(key)) return { role: 'copy', before: NOBODY, after: NOBODY }
+    const { predecessor: known, successors } = this.#ring
+    const predecessor = this.#isLost(known, lost) ? undefined : known
+    if (this.#owns(key, asOwner, lost)) return { role: 'owner', predecessor, before: NOBODY, after: successors }
+    if (orCopy && this.#hasCopy(key)) return { role: 'copy', predecessor, before: NOBODY, after: NOBODY }
     const selfId = this.#idOf(this.#self)
     const isUsable = (peer: Peer): boolean => !lost.includes(peer)
     // successors that lie before the key, the last of them nearest to it
     let past = 0
     while (past < successors.length && isBetween(selfId, this.#idOf(successors[past] as Peer), key)) past++
-    // behind the last successor fingers know the way; before it the list says who is next to the key
-    const before = past < successors.length ? NOBODY : this.#before(key, isUsable)
     const after = successors.slice(past).filter(isUsable).slice(0, chordLimits.owners)
-    if (predecessor !== undefined && !this.#isLost(predecessor, lost) && !after.includes(predecessor)) {
-      // who asks us in the belief that the key is ours learns who is nearer to it
-      if (isOwned(selfId, key, this.#idOf(predecessor)) && after.length < chordLimits.owners) after.push(predecessor)
-    }
-    return { role: 'way', before, after }
+    // as long as the list says who is next to the key, nobody need be asked that is before it
+    const before = after.length > 0 ? NOBODY : this.#before(key, successors.slice(0, past), isUsable)
+    return { role: 'way', predecessor, before, after }
   }
 
-  #before(key: RingId, isUsable: (peer: Peer) => boolean): Peer[] {
+  #before(key: RingId, list: readonly Peer[], isUsable: (peer: Peer) => boolean): Peer[] {
     const { candidates } = chordLimits
-    const near = this.#ring.successors.filter(isUsable).slice(-candidates).reverse()
+    const near = list.filter(isUsable).slice(-candidates).reverse()
     const far = this.#fingers.before(key, candidates, isUsable)
     return far.length === 0 ? near : this.#nearestFirst(far, near).slice(0, candidates)
   }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { Fingers } from '../../protocols/chord/fingers.ts'
 import {
   Chord,
   type ChordCommand,
@@ -10,7 +11,7 @@ import {
   type LookupCost,
   type Place
 } from '../../protocols/chord/index.ts'
-import { isBetween, type RingId, ringAdd, ringIdFromBytes } from '../../protocols/core/keyspace.ts'
+import { isBetween, type RingId, ringIdFromBytes } from '../../protocols/core/keyspace.ts'
 import { indexPeers, type Peer } from '../../protocols/core/peer.ts'
 import type { Rng } from '../../protocols/core/rng.ts'
 import type { Channel, Simulation } from '../simulator/index.ts'
@@ -156,20 +157,13 @@ export class RingNetwork {
   }
 
   #idealFingers(sorted: readonly Peer[], peer: Peer, last: Peer): Peer[] {
-    const fingers: Peer[] = []
-    const self = this.idOf(peer)
-    const add = (offset: bigint): void => {
-      const key = ringAdd(self, offset)
-      const finger = this.successorOf(key, sorted)
-      const isBeyond = isBetween(this.idOf(last), this.idOf(finger), self)
-      if (isBeyond && isBetween(key, this.idOf(finger), self) && fingers.at(-1) !== finger) fingers.push(finger)
+    const table = new Fingers(peer, this.idOf, this.config.digitBits)
+    table.fit(last)
+    for (let slot = 0; slot < table.count; slot++) {
+      const finger = this.successorOf(table.target(slot), sorted)
+      if (isBetween(this.idOf(last), this.idOf(finger), this.idOf(peer))) table.offer(finger)
     }
-    for (let level = 63; level >= 0; level--) {
-      for (let digit = 1; digit <= 15; digit++) add(BigInt(digit) << BigInt(4 * level))
-      // nearer ones would all be successors
-      if (!isBetween(this.idOf(last), ringAdd(self, 1n << BigInt(4 * level)), self)) break
-    }
-    return fingers
+    return [...table]
   }
 
   #onEnd(event: Exclude<ChordEvent, { type: 'ring' | 'left' }>): void {
