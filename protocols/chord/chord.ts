@@ -254,9 +254,12 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
       this.#onFailed(from)
       return
     }
-    const wasAlone = this.#ring.isAlone
+    const [wasFirst] = this.#ring.successors
     this.#execute(this.#ring.onPlace(from, place))
-    if (wasAlone && !this.#ring.isAlone) this.#begin()
+    const [isFirst] = this.#ring.successors
+    if (wasFirst === undefined && isFirst !== undefined) this.#begin()
+    // there may be one that is nearer still
+    if (wasFirst !== isFirst) this.#stabilizeSoon()
   }
 
   #onNotify(from: Peer): void {

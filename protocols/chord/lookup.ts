@@ -98,8 +98,10 @@ export class Lookup {
     }
     if (candidate !== undefined) {
       candidate.state = 'answered'
-      if (hop.predecessor !== undefined && this.#isPast(hop.predecessor, peer))
+      if (hop.predecessor !== undefined && this.#isPast(hop.predecessor, peer)) {
         this.#addAfter(hop.predecessor, depth + 1)
+        return
+      }
     }
     const before = hop.before.filter(next => isBetween(id, this.#idOf(next), this.key))
     this.#take({ ...hop, before: before.slice(0, chordLimits.candidates) }, depth + 1)
