@@ -57,6 +57,8 @@ export const overlayLimits = {
   /** Neighbour requests under way at once, and the most of them while those that are asked turn out to be dead. */
   requestsAtOnce: 4,
   maxRequests: 16,
+  /** Refusals in a row after which a peer that misses two neighbours asks for a link to be split. */
+  refusalsBeforeSplit: 4,
   /** Joins, neighbour requests, swaps and questions whether we are there, of one peer: beyond it that peer is penalised. */
   requests: { rate: 2, burst: 20 },
   /** Newcomers that one neighbour passes on. What is passed on for others is dropped beyond the limit, no more. */

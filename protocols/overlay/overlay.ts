@@ -9,6 +9,7 @@ import type { Population } from './population.ts'
 import { PeerRates } from './rates.ts'
 import { Repair } from './repair.ts'
 import { Shuffling } from './shuffling.ts'
+import { Splitting } from './splitting.ts'
 import { Swapping } from './swapping.ts'
 import { type GroupOf, Views } from './views.ts'
 
@@ -33,6 +34,7 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
   readonly #repair: Repair
   readonly #shuffling: Shuffling
   readonly #swapping: Swapping
+  readonly #splitting: Splitting
   readonly #requestRates = new PeerRates(overlayLimits.requests)
   readonly #walkRates = new PeerRates(overlayLimits.walks)
   readonly #newcomerRates = new PeerRates(overlayLimits.newcomers)
@@ -54,6 +56,7 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
     this.#repair = repair
     this.#shuffling = new Shuffling({ self, config, rng, views, links })
     this.#swapping = new Swapping({ self, config, views, links, repair })
+    this.#splitting = new Splitting({ self, config, views, links, repair })
   }
 
   handle(input: Input<OverlayCommand, OverlayMessage>, now: number): Out[] {
@@ -147,10 +150,13 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
         }
         return
       case 'swap':
-        if (this.#allows(from)) this.#swapping.onSwap(from, message.gives)
+        if (!this.#allows(from)) return
+        if (message.gives === from) this.#onSplit(from)
+        else this.#swapping.onSwap(from, message.gives)
         return
       case 'swapReply':
-        this.#swapping.onReply(from, message.gives)
+        if (this.#swapping.isWith(from)) this.#swapping.onReply(from, message.gives)
+        else this.#splitting.onReply(from, message.gives)
         return
       case 'handover':
         if (this.#isNeighbour(from)) this.#swapping.onHandover(from, message.to)
@@ -200,6 +206,12 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
       if (!isWanted || !this.#accept(from, request.evicts === 'anybody')) this.#links.disconnect(from)
     }
     this.#repair.again()
+  }
+
+  /** It needs two places, and has no need of anybody else's while there is one here. */
+  #onSplit(from: Peer): void {
+    if (this.#links.has(from) || this.#repair.roomFor(from) > 0) this.#onNeighbour(from, false)
+    else this.#splitting.onSplit(from)
   }
 
   #onDisconnect(from: Peer, leaving: boolean): void {

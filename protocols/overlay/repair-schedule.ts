@@ -14,6 +14,8 @@ export class RepairSchedule {
   /** Asked and found dead, halved by each answer. */
   #dead = 0
   #turnedAway = false
+  /** Since the last one that was accepted. */
+  #refusals = 0
 
   constructor({ repairMs, repairLastMs }: Pick<OverlayConfig, 'repairMs' | 'repairLastMs'>) {
     this.#firstMs = repairMs
@@ -28,6 +30,11 @@ export class RepairSchedule {
   /** Whoever we know refuses us or soon sends us away again. */
   get isTurnedAway(): boolean {
     return this.#turnedAway && this.#waitMs > this.#firstMs
+  }
+
+  /** Whoever we know is full. */
+  get isRefused(): boolean {
+    return this.#refusals >= overlayLimits.refusalsBeforeSplit
   }
 
   /** How many requests may be under way to fill so many places. One dead peer is no sign of more. */
@@ -52,6 +59,7 @@ export class RepairSchedule {
   /** A neighbour of long standing was lost: that is no crowd. */
   lostSettled(now: number, isAlone: boolean): void {
     this.#turnedAway = false
+    this.#refusals = 0
     this.soon(now, isAlone)
   }
 
@@ -63,6 +71,11 @@ export class RepairSchedule {
 
   answered(): void {
     this.#dead >>= 1
+  }
+
+  /** An ordinary request was answered. */
+  asked(accepted: boolean): void {
+    this.#refusals = accepted ? 0 : Math.min(this.#refusals + 1, overlayLimits.refusalsBeforeSplit)
   }
 
   turnedAway(): void {
@@ -77,6 +90,7 @@ export class RepairSchedule {
   }
 
   stop(): void {
+    this.#refusals = 0
     this.#dueMs = undefined
   }
 

@@ -46,16 +46,17 @@ export class Repair {
   }
 
   /** Asks it, unless it is asked or a neighbour already or too many are asked. */
-  request(peer: Peer, evicts: Request['evicts'], keepsPlace = false): void {
+  request(peer: Peer, evicts: Request['evicts'], seeks: Request['seeks'] = 'place'): void {
     if (peer === this.#self || this.#links.has(peer) || this.#requests.has(peer)) return
     this.#views.offerPassive(peer)
     if (this.#requests.isFull) return
-    this.#requests.note(peer, this.#links.now, { evicts, keepsPlace })
-    this.#links.send(peer, { type: 'neighbour', urgent: this.#links.isAlone })
+    this.#requests.note(peer, this.#links.now, { evicts, seeks })
+    if (seeks === 'split') this.#links.send(peer, { type: 'swap', gives: this.#self })
+    else this.#links.send(peer, { type: 'neighbour', urgent: this.#links.isAlone })
   }
 
   askToJoin(contact: Peer): void {
-    this.#requests.note(contact, this.#links.now, { evicts: 'anybody', keepsPlace: false })
+    this.#requests.note(contact, this.#links.now, { evicts: 'anybody', seeks: 'place' })
     this.#links.send(contact, { type: 'join' })
   }
 
@@ -64,16 +65,24 @@ export class Repair {
     const request = this.#requests.take(from)
     if (request === undefined) return undefined
     this.#schedule.answered()
+    this.#schedule.asked(accepted)
     if (!accepted && this.#links.isAlone) this.#schedule.turnedAway()
     return request
+  }
+
+  /** Whether it was asked to split a link; that is over. */
+  onSplitAnswer(from: Peer): boolean {
+    if (this.#requests.takeSplit(from) === undefined) return false
+    this.#schedule.answered()
+    return true
   }
 
   onPeerUp(peer: Peer): void {
     this.#connected.set(peer, true)
     if (this.#links.isLeaving) return
     this.#views.offerPassive(peer)
-    const { size } = this.#requests
-    if (this.#links.missing > size && size < overlayLimits.requestsAtOnce) this.request(peer, 'nobody')
+    const { size, neighbours } = this.#requests
+    if (this.#links.missing > neighbours && size < overlayLimits.requestsAtOnce) this.request(peer, 'nobody')
     else this.soon()
   }
 
@@ -155,7 +164,8 @@ export class Repair {
     }
     const { isTurnedAway } = this.#schedule
     this.#schedule.begin(this.#links.now)
-    const wanted = this.#schedule.atOnce(this.#links.missing) - this.#requests.size
+    const atOnce = this.#schedule.atOnce(this.#links.missing)
+    const wanted = atOnce - this.#requests.neighbours
     if (wanted <= 0) return
     const candidates = this.candidates(wanted)
     if (candidates.length === 0) this.#wantContacts()
@@ -163,7 +173,18 @@ export class Repair {
       // it is crowded, but one that is there can pass us on
       const there = candidates.filter(peer => this.#connected.has(peer))
       this.askToJoin(this.#rng.pick(there.length > 0 ? there : candidates))
-    } else for (const peer of candidates.slice(0, wanted)) this.request(peer, 'nobody')
+    } else {
+      for (const peer of candidates) {
+        if (this.#requests.neighbours >= atOnce) break
+        this.request(peer, 'nobody', this.#isToSplit() ? 'split' : 'place')
+      }
+    }
+  }
+
+  /** Whoever was asked is full, and two places are free that no request under way is for. */
+  #isToSplit(): boolean {
+    const { missing, isAlone } = this.#links
+    return this.#schedule.isRefused && !isAlone && missing - this.#requests.neighbours >= 2
   }
 
   #wantContacts(): void {

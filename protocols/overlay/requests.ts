@@ -6,8 +6,11 @@ export interface Request {
   untilMs: number
   /** Who goes when the view is full by the time of the answer: nobody, whoever may be pushed out, or just anybody. */
   evicts: 'nobody' | 'pushed' | 'anybody'
-  /** A place is kept free for it: else whoever asks all the time would get what a handover leaves for a moment. */
-  keepsPlace: boolean
+  /**
+   * What it is asked for. A place is kept free after a handover: else whoever asks all the time would get what that leaves
+   * for a moment. With a link to split come two neighbours.
+   */
+  seeks: 'place' | 'keptPlace' | 'split'
 }
 
 /** Whom we have asked to be a neighbour, or to let us join, and have no answer of yet. */
@@ -36,8 +39,15 @@ export class Requests {
   /** Places that are kept for those that are asked, apart from this one. */
   placesKeptFromOthers(except: Peer): number {
     let kept = 0
-    for (const [peer, { keepsPlace }] of this.#underWay) if (keepsPlace && peer !== except) kept++
+    for (const [peer, { seeks }] of this.#underWay) if (seeks === 'keptPlace' && peer !== except) kept++
     return kept
+  }
+
+  /** Neighbours that will come of it if all are accepted. */
+  get neighbours(): number {
+    let neighbours = 0
+    for (const { seeks } of this.#underWay.values()) neighbours += seeks === 'split' ? 2 : 1
+    return neighbours
   }
 
   has(peer: Peer): boolean {
@@ -57,6 +67,11 @@ export class Requests {
     const request = this.#underWay.get(peer)
     this.#underWay.delete(peer)
     return request
+  }
+
+  /** The same, if it was asked to split a link. */
+  takeSplit(peer: Peer): Request | undefined {
+    return this.#underWay.get(peer)?.seeks === 'split' ? this.take(peer) : undefined
   }
 
   /** Those that waited for too long; they are over. */

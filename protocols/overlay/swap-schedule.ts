@@ -42,6 +42,10 @@ export class SwapSchedule {
     this.#underWay = { partner, gives, untilMs: now + this.#timeoutMs }
   }
 
+  isWith(partner: Peer): boolean {
+    return this.#underWay?.partner === partner
+  }
+
   /** The swap that this peer answers, or cannot answer any more; it is over. */
   take(partner: Peer): Swap | undefined {
     const swap = this.#underWay

@@ -59,6 +59,11 @@ export class Swapping {
     this.#links.send(partner, { type: 'swap', gives })
   }
 
+  /** Whether a swap with this peer is under way. */
+  isWith(peer: Peer): boolean {
+    return this.#schedule.isWith(peer)
+  }
+
   /** We are w: b is pushed out for u, and told of a. */
   onSwap(from: Peer, gives: Peer): void {
     const { now, isLeaving, missing } = this.#links
@@ -79,7 +84,7 @@ export class Swapping {
   /** We are u: a is told of b. */
   onReply(from: Peer, gives: Peer | undefined): void {
     const swap = this.#schedule.take(from)
-    if (gives === undefined || (swap !== undefined && this.#links.has(from))) return
+    if (gives === undefined || this.#links.has(from)) return
     const { now, isLeaving, missing } = this.#links
     const isPossible = swap !== undefined && !isLeaving && gives !== this.#self
     if (!isPossible || (missing <= 0 && !this.#links.has(swap.gives))) {
@@ -95,7 +100,7 @@ export class Swapping {
   onHandover(from: Peer, to: Peer): void {
     const sinceMs = this.#links.remove(from)
     this.#views.addPassive(from, from)
-    if (this.#handoverRates.take(from, this.#links.now)) this.#repair.request(to, 'nobody', true)
+    if (this.#handoverRates.take(from, this.#links.now)) this.#repair.request(to, 'nobody', 'keptPlace')
     if (sinceMs !== undefined) this.#repair.onLost(sinceMs, false)
   }
 }

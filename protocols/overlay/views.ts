@@ -84,14 +84,12 @@ export class Views {
    * leave, and let a friend have the free place. A newcomer whose group has its share takes the place of one of them.
    */
   toEvict(newcomer: Peer, now: number): Peer | undefined {
-    const forced: Peer[] = []
-    for (const [peer, { forcedUntilMs }] of this.#active) if (forcedUntilMs > now) forced.push(peer)
+    const forced = this.#forced(now)
     const group = this.#fullGroupOf(newcomer)
     if (forced.length < this.#maxForced && this.#evictions.take(now)) {
       return group === undefined ? this.pickActive() : this.#rng.pick(group)
     }
-    const expendable = group === undefined ? forced : forced.filter(peer => group.includes(peer))
-    return expendable.length > 0 ? this.#rng.pick(expendable) : undefined
+    return this.#pickExpendable(forced, group)
   }
 
   /**
@@ -102,6 +100,14 @@ export class Views {
     if (!this.#evictions.take(now, 1, Math.min(1, this.#maxForced - 1))) return undefined
     const group = this.#fullGroupOf(newcomer)
     return group === undefined ? this.pickActive() : this.#rng.pick(group)
+  }
+
+  /**
+   * The neighbour that becomes that of a peer which is short of some. One that took a place itself goes first, as it
+   * would for any other that pushes in, and is not counted; else it is a swap.
+   */
+  toSplit(newcomer: Peer, now: number): Peer | undefined {
+    return this.#pickExpendable(this.#forced(now), this.#fullGroupOf(newcomer)) ?? this.toSwap(newcomer, now)
   }
 
   /**
@@ -151,6 +157,16 @@ export class Views {
 
   samplePassive(count: number, except: Peer): Peer[] {
     return this.#sample(this.#passive, count, except)
+  }
+
+  /** Those that took another's place of late. */
+  #forced(now: number): Peer[] {
+    return [...this.#active].flatMap(([peer, { forcedUntilMs }]) => (forcedUntilMs > now ? [peer] : []))
+  }
+
+  #pickExpendable(forced: Peer[], group: Peer[] | undefined): Peer | undefined {
+    const expendable = group === undefined ? forced : forced.filter(peer => group.includes(peer))
+    return expendable.length > 0 ? this.#rng.pick(expendable) : undefined
   }
 
   /** The neighbours of a peer's group, when there are as many as may be. */

@@ -55,10 +55,11 @@ test('an answer makes the next round smaller', () => {
   const dead = first.flatMap(({ to }) => bench.give({ type: 'peerDown', peer: to }))
   const second = sent([...dead, ...bench.wait(1)], 'neighbour')
   for (const { to } of second) bench.from(to, { type: 'neighbourReply', accepted: false })
-  const third = sent(bench.wait(repairMs), 'neighbour')
+  // all that answered are full: two links to split are four places
+  const third = sent(bench.wait(repairMs), 'swap')
   assert.deepEqual(
     [first, second, third].map(({ length }) => length),
-    [4, 7, 4]
+    [4, 7, 2]
   )
 })
 

@@ -7,6 +7,7 @@ import {
   type OverlayMessage,
   overlayCodec
 } from '../../../protocols/overlay/index.ts'
+import type { GroupOf } from '../../../protocols/overlay/views.ts'
 import { type Channel, Simulation, type SimulationOptions } from '../../../src/simulator/index.ts'
 import type { Graph } from './graph.ts'
 
@@ -17,14 +18,14 @@ export class OverlayWorld {
   /** Neighbours as the events tell them. */
   readonly told = new Map<Peer, Set<Peer>>()
 
-  constructor(options: SimulationOptions, config: Partial<OverlayConfig> = {}) {
+  constructor(options: SimulationOptions, config: Partial<OverlayConfig> = {}, groupOf: GroupOf = () => undefined) {
     this.simulation = new Simulation(options)
     this.overlay = this.simulation.protocol<OverlayCommand, OverlayMessage, OverlayEvent>({
       name: 'overlay',
       codec: overlayCodec(indexPeers),
       machine: (self, rng) => {
         this.told.set(self, new Set())
-        return new Overlay({ self, rng, config })
+        return new Overlay({ self, rng, config, groupOf })
       },
       onEvent: (peer, event) => {
         if (event.type === 'contactsWanted') return
