@@ -89,10 +89,15 @@ try {
     }
     for await (const _ of (nodes[i] as ShoalNode).share([place]));
   }
-  await eventually('everybody has neighbours', async () => {
-    const all = await Promise.all(nodes.map(async node => (await node.status()).peers.neighbours))
-    return all.every(neighbours => neighbours >= 3)
-  })
+  await eventually(
+    'everybody has two neighbours',
+    async () => {
+      const neighbours = await Promise.all(nodes.map(async node => (await node.status()).peers.neighbours))
+      if (neighbours.some(number => number < 2)) throw new Error(`neighbours of each: ${neighbours.join(' ')}`)
+      return true
+    },
+    120_000
+  )
 
   const results: Found[] = []
   while (results.length < searches) {
