@@ -246,7 +246,8 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
   #onPlace(from: Peer, place: Place | undefined): void {
     if (place === undefined) {
       this.#ring.onBusy(from)
-      this.#stabilizeSoon()
+      if (this.#ring.isAlone) this.#uniting.again(this.#soonMs())
+      else this.#stabilizeSoon()
       return
     }
     if (!this.#isOrdered(from, place.successors)) {
@@ -347,8 +348,13 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
   }
 
   #stabilizeSoon(): void {
-    const soon = this.#out.now + Math.ceil(this.#config.stabilizeSoonMs * (0.5 + this.#rng.unit()))
+    const soon = this.#out.now + this.#soonMs()
     if (this.#stabilizeMs === undefined || this.#stabilizeMs > soon) this.#stabilizeMs = soon
+  }
+
+  /** Drawn anew each time, so that two that ask one another at once do not do so again. */
+  #soonMs(): number {
+    return Math.ceil(this.#config.stabilizeSoonMs * (0.5 + this.#rng.unit()))
   }
 
   /** Answers on the way fill other slots as well, so that a new table is full after a few of these. */

@@ -62,7 +62,8 @@ export class Router {
 
   #owns(key: RingId, asOwner: boolean, lost: readonly Peer[]): boolean {
     const { predecessor, isAlone } = this.#ring
-    if (predecessor === undefined) return isAlone || asOwner
+    if (isAlone && this.#isLost(predecessor, lost)) return true
+    if (predecessor === undefined) return asOwner
     if (isOwned(this.#idOf(predecessor), key, this.#idOf(this.#self))) return true
     return asOwner && this.#isLost(predecessor, lost)
   }

@@ -100,8 +100,8 @@ export class Uniting {
     this.#wake(this.#out.now)
   }
 
-  stop(): void {
-    this.#dueMs = undefined
+  again(afterMs: number): void {
+    this.#wake(this.#out.now + afterMs)
   }
 
   tick(): void {
@@ -109,7 +109,7 @@ export class Uniting {
     this.#dueMs = undefined
     const contact = this.#pick()
     if (contact === undefined) return
-    this.#wake(this.#out.now + Math.ceil(this.#waitMs * (0.75 + this.#rng.unit() / 2)))
+    this.again(Math.ceil(this.#waitMs * (0.75 + this.#rng.unit() / 2)))
     this.#waitMs = Math.min(this.#waitMs * 2, this.#config.uniteMs)
     this.look(contact, chordLimits.maxUniteHops)
   }

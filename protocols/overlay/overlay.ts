@@ -1,12 +1,12 @@
 import type { Input, Machine } from '../core/machine.ts'
 import type { Peer } from '../core/peer.ts'
+import { PeerRates } from '../core/peer-rates.ts'
 import type { Rng } from '../core/rng.ts'
 import { TokenBucket } from '../core/token-bucket.ts'
 import { checkOverlayConfig, type OverlayConfig, overlayConfig, overlayLimits } from './config.ts'
 import { Links, type Out, type OverlayEvent } from './links.ts'
 import type { OverlayMessage } from './messages.ts'
 import type { Population } from './population.ts'
-import { PeerRates } from './rates.ts'
 import { Repair } from './repair.ts'
 import { Shuffling } from './shuffling.ts'
 import { Splitting } from './splitting.ts'
@@ -35,10 +35,10 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
   readonly #shuffling: Shuffling
   readonly #swapping: Swapping
   readonly #splitting: Splitting
-  readonly #requestRates = new PeerRates(overlayLimits.requests)
-  readonly #walkRates = new PeerRates(overlayLimits.walks)
-  readonly #newcomerRates = new PeerRates(overlayLimits.newcomers)
-  readonly #shuffleRates = new PeerRates(overlayLimits.shuffles)
+  readonly #requestRates = new PeerRates(overlayLimits.requests, overlayLimits.maxRates)
+  readonly #walkRates = new PeerRates(overlayLimits.walks, overlayLimits.maxRates)
+  readonly #newcomerRates = new PeerRates(overlayLimits.newcomers, overlayLimits.maxRates)
+  readonly #shuffleRates = new PeerRates(overlayLimits.shuffles, overlayLimits.maxRates)
   readonly #joins = new TokenBucket(overlayLimits.joins)
 
   /** @throws RangeError on numbers that do not fit together */

@@ -1,7 +1,7 @@
 import type { Peer } from '../core/peer.ts'
+import { PeerRates } from '../core/peer-rates.ts'
 import { type OverlayConfig, overlayLimits } from './config.ts'
 import type { Links } from './links.ts'
-import { PeerRates } from './rates.ts'
 import type { Repair } from './repair.ts'
 import { SwapSchedule } from './swap-schedule.ts'
 import type { Views } from './views.ts'
@@ -18,7 +18,7 @@ export class Swapping {
   readonly #links: Links
   readonly #repair: Repair
   readonly #schedule: SwapSchedule
-  readonly #handoverRates = new PeerRates(overlayLimits.handovers)
+  readonly #handoverRates = new PeerRates(overlayLimits.handovers, overlayLimits.maxRates)
 
   constructor(init: { self: Peer; config: OverlayConfig; views: Views; links: Links; repair: Repair }) {
     this.#self = init.self

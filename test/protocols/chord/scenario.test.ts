@@ -116,11 +116,14 @@ scenario(
   () => {
     const { simulation, ring } = world({ loss: 0.1 })
     ring.addRing(100)
+    const spared = new Set<Peer>()
     for (let i = 0; i < 30; i++) {
-      const there = simulation.alive()
+      const [contact, victim] = simulation.rng.sample(simulation.alive(), 2) as [Peer, Peer]
       const [joiner] = simulation.addPeers(1) as [Peer]
-      ring.channel.command(joiner, { type: 'join', contact: simulation.rng.pick(there) })
-      simulation.crash(simulation.rng.pick(there))
+      // a newcomer whose only contact dies knows nobody, and no protocol can help it
+      ring.channel.command(joiner, { type: 'join', contact })
+      spared.add(contact).add(joiner)
+      if (!spared.has(victim)) simulation.crash(victim)
       simulation.run(simulation.now + 2 * SECOND)
     }
     simulation.setLoss(0)
