@@ -1,0 +1,85 @@
+import { ByteWriter } from '../core/byte-writer.ts'
+import type { RingId } from '../core/keyspace.ts'
+import type { Crypto } from './entry.ts'
+import { idBytes, idHex } from './entry.ts'
+import type { Digest, Listed, Part } from './messages.ts'
+import type { Head } from './record-store.ts'
+
+/**
+ * Adds up records so that their order does not matter. Each comparison has a salt of its own, so that nobody can make
+ * up entries whose sums cancel out the lack of others.
+ */
+export class Sum {
+  readonly #salt: number
+  #count = 0
+  #low = 0
+  #high = 0
+
+  constructor(salt: number) {
+    this.#salt = salt
+  }
+
+  add({ hash }: Head): void {
+    const a = Number.parseInt(hash.slice(0, 8), 16)
+    const b = Number.parseInt(hash.slice(8, 16), 16)
+    const low = mix(mix(a ^ this.#salt) + b)
+    this.#count++
+    this.#low = (this.#low + low) >>> 0
+    this.#high = (this.#high + mix(mix(low + this.#salt) ^ a)) >>> 0
+  }
+
+  get digest(): Digest {
+    return { count: this.#count, low: this.#low, high: this.#high }
+  }
+}
+
+export function digestOf(heads: Iterable<Head>, salt: number): Digest {
+  const sum = new Sum(salt)
+  for (const head of heads) sum.add(head)
+  return sum.digest
+}
+
+export function areSame(a: Digest, b: Digest): boolean {
+  return a.count === b.count && a.low === b.low && a.high === b.high
+}
+
+/** About equally many records in each, those of one key together; so it takes few splits however close the keys are. */
+export function partsOf(heads: readonly Head[], count: number, to: RingId, salt: number): Part[] {
+  const parts: Part[] = []
+  let sum = new Sum(salt)
+  let taken = 0
+  for (let i = 0; i < heads.length; i++) {
+    const { key } = heads[i] as Head
+    sum.add(heads[i] as Head)
+    taken++
+    const isLastOfKey = heads[i + 1]?.key !== key
+    if (isLastOfKey && taken >= heads.length / count && parts.length < count - 1 && i + 1 < heads.length) {
+      parts.push({ to: key, ...sum.digest })
+      sum = new Sum(salt)
+      taken = 0
+    }
+  }
+  return [...parts, { to, ...sum.digest }]
+}
+
+/** Which record it is, whatever its version: 8 bytes that are only known within one comparison. */
+export function shortIdOf(
+  head: Pick<Head, 'key' | 'publisherId'>,
+  salt: number,
+  { sha256 }: Pick<Crypto, 'sha256'>
+): string {
+  const bytes = new ByteWriter(68).u32(salt).bytes(idBytes(head.key)).bytes(idBytes(head.publisherId)).finish()
+  return idHex(sha256(bytes).subarray(0, 8))
+}
+
+export function listedOf(head: Head, salt: number, crypto: Pick<Crypto, 'sha256'>): Listed {
+  return { id: shortIdOf(head, salt, crypto), seq: head.seq, hash: head.hash.slice(0, 16) }
+}
+
+/** The finaliser of MurmurHash3 (Austin Appleby). */
+function mix(value: number): number {
+  let z = value | 0
+  z = Math.imul(z ^ (z >>> 16), 0x85ebca6b)
+  z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35)
+  return (z ^ (z >>> 16)) >>> 0
+}

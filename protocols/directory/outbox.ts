@@ -1,0 +1,50 @@
+import type { Output } from '../core/machine.ts'
+import type { Peer } from '../core/peer.ts'
+import type { DirectoryEvent } from './commands.ts'
+import type { DirectoryMessage } from './messages.ts'
+
+export type Out = Output<DirectoryMessage, DirectoryEvent>
+
+/** Where the parts of the directory put what they want done, and the time of the input that is handled. */
+export class Outbox {
+  /** Ms, of the machine's clock. */
+  now = 0
+  readonly self: Peer
+  readonly #wallMs: (now: number) => number
+  #out: Out[] = []
+  /** What this node says to itself, as the owner of what it looks for: handled within the same input. */
+  readonly #local: DirectoryMessage[] = []
+
+  constructor(self: Peer, wallMs: (now: number) => number) {
+    this.self = self
+    this.#wallMs = wallMs
+  }
+
+  /** Unix ms. */
+  get wallMs(): number {
+    return this.#wallMs(this.now)
+  }
+
+  send(to: Peer, message: DirectoryMessage): void {
+    if (to === this.self) this.#local.push(message)
+    else this.#out.push({ type: 'send', to, message })
+  }
+
+  tell(event: DirectoryEvent): void {
+    this.#out.push({ type: 'event', event })
+  }
+
+  penalise(peer: Peer, reason: string): void {
+    if (peer !== this.self) this.#out.push({ type: 'penalise', peer, reason })
+  }
+
+  nextLocal(): DirectoryMessage | undefined {
+    return this.#local.shift()
+  }
+
+  takeOutputs(): Out[] {
+    const out = this.#out
+    this.#out = []
+    return out
+  }
+}

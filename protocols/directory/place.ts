@@ -1,0 +1,101 @@
+import { isOwned, type RingId, ringShare } from '../core/keyspace.ts'
+import type { Peer } from '../core/peer.ts'
+import { type DirectoryConfig, directoryLimits } from './config.ts'
+
+/** The keys in (from, to]; all when the two are one point. */
+export interface Arc {
+  readonly from: RingId
+  readonly to: RingId
+}
+
+interface Claim extends Arc {
+  readonly atMs: number
+}
+
+/** Which keys this node is to keep: those it owns, and those of the owners that keep copies here. */
+export class Place {
+  readonly selfId: RingId
+  /** The keys that this node owns, while it knows. */
+  arc: Arc | undefined
+  predecessor: Peer | undefined
+  /** In order, without this node. */
+  successors: readonly Peer[] = []
+  readonly #self: Peer
+  readonly #config: DirectoryConfig
+  readonly idOf: (peer: Peer) => RingId
+  /** What owners say that they own and keep copies of here. BOUNDED by maxClaims. */
+  readonly #claims = new Map<Peer, Claim>()
+  /** Since when the arc is what it is. */
+  #settledMs = 0
+
+  constructor(init: { self: Peer; idOf: (peer: Peer) => RingId; config: DirectoryConfig }) {
+    this.#self = init.self
+    this.idOf = init.idOf
+    this.#config = init.config
+    this.selfId = init.idOf(init.self)
+  }
+
+  get replicas(): readonly Peer[] {
+    return this.successors.slice(0, this.#config.copies - 1)
+  }
+
+  /** @returns whether the arc has changed */
+  onRing(predecessor: Peer | undefined, successors: readonly Peer[], now: number): boolean {
+    const others = new Set(successors.slice(0, directoryLimits.maxReplicas))
+    others.delete(this.#self)
+    this.successors = [...others]
+    this.predecessor = predecessor === this.#self ? undefined : predecessor
+    const from =
+      this.predecessor !== undefined ? this.idOf(this.predecessor) : others.size === 0 ? this.selfId : undefined
+    if (from === this.arc?.from) return false
+    this.arc = from === undefined ? undefined : { from, to: this.selfId }
+    this.#settledMs = now
+    return true
+  }
+
+  owns(key: RingId): boolean {
+    return isIn(this.arc, key)
+  }
+
+  /** Whether this node is to have what is under the key. */
+  keeps(key: RingId, now: number): boolean {
+    return this.owns(key) || this.#fresh(now).some(claim => isIn(claim, key))
+  }
+
+  /** Whether it is to have what this peer brings. */
+  takesFrom(peer: Peer, key: RingId): boolean {
+    return this.owns(key) || isIn(this.#claims.get(peer), key)
+  }
+
+  /**
+   * An owner keeps copies of its arc here. It is believed; but of too many only those right before this node are, which
+   * nobody can be without an id there.
+   */
+  onClaim(peer: Peer, from: RingId, now: number): void {
+    this.#claims.delete(peer)
+    this.#claims.set(peer, { from, to: this.idOf(peer), atMs: now })
+    if (this.#claims.size <= directoryLimits.maxClaims) return
+    let farthest = peer
+    let share = -1
+    for (const [claimer, { to, atMs }] of this.#claims) {
+      // stale ones go first, whoever made them
+      const distance = ringShare(to, this.selfId) + (now - atMs > this.#config.graceMs ? 1 : 0)
+      if (distance > share) [farthest, share] = [claimer, distance]
+    }
+    this.#claims.delete(farthest)
+  }
+
+  /** What to keep as arcs, when it has been known for long enough to say that all else is misplaced. */
+  settledArcs(now: number): [Arc, ...Arc[]] | undefined {
+    if (this.arc === undefined || now - this.#settledMs < this.#config.graceMs) return undefined
+    return [this.arc, ...this.#fresh(now)]
+  }
+
+  #fresh(now: number): Claim[] {
+    return [...this.#claims.values()].filter(({ atMs }) => now - atMs <= this.#config.graceMs)
+  }
+}
+
+export function isIn(arc: Arc | undefined, key: RingId): boolean {
+  return arc !== undefined && isOwned(arc.from, key, arc.to)
+}
