@@ -30,6 +30,10 @@ export class Answering {
 
   onCompare(from: Peer, message: Message<'compare'>): void {
     const { id, salt } = message
+    if (message.isOwner && message.to !== this.#place.idOf(from)) {
+      this.#outbox.penalise(from, 'an arc that does not end at its owner')
+      return
+    }
     if (message.isOwner) this.#place.onClaim(from, message.from, this.#outbox.now)
     const heads = this.#read(from, message)
     if (heads === undefined) {

@@ -44,6 +44,8 @@ export interface DirectoryConfig {
   /** What this node keeps for others. */
   maxBytes: number
   maxEntries: number
+  /** How full others can make it with copies of what they own: there is always room for what this node owns. */
+  copiesShare: number
   /** Of these, for one publisher; entries of one key. */
   publisherBytes: number
   publisherEntries: number
@@ -84,6 +86,7 @@ export const directoryConfig: DirectoryConfig = {
   leaveMs: 10_000,
   maxBytes: 64 * MIB,
   maxEntries: 200_000,
+  copiesShare: 0.9,
   publisherBytes: MIB,
   publisherEntries: 2_000,
   keyEntries: 128,
@@ -117,8 +120,9 @@ export const directoryLimits = {
   /** Longest chain of splits: 16^8 is more than anyone has. */
   maxDepth: 8,
 
-  /** Entries that one peer may have put. Beyond: refused. */
-  puts: { rate: 20, burst: 500 },
+  /** Entries that one peer may have put. Beyond: refused. Our own keep below it, whoever they go to. */
+  puts: { rate: 50, burst: 1_000 },
+  ownPuts: { rate: 40, burst: 800 },
   /** Questions of one peer. Beyond: refused. */
   gets: { rate: 50, burst: 500 },
   /** Entries that one peer hands over in repair. Beyond: refused, and it goes on later. */

@@ -66,7 +66,7 @@ export class Directory implements Machine<DirectoryCommand, DirectoryMessage, Di
     const place = new Place({ self, idOf, config })
     const rates = new Rates(self)
     const cache = new Cache({ maxBytes: config.cacheBytes, maxMs: config.cacheMs })
-    const holder = new Holder({ outbox, records, crypto, idOf, config })
+    const holder = new Holder({ outbox, records, crypto, idOf, config, place })
     const requests = new Requests({ outbox, agenda, firstId: rng.uint32() })
     const lookups = new Lookups({ outbox, agenda, limitMs: config.lookupMs })
     const puts = new Puts({ config, outbox, agenda, lookups, requests, idOf })

@@ -14,6 +14,7 @@ import {
 } from './entry.ts'
 import type { Outcome } from './messages.ts'
 import type { Outbox } from './outbox.ts'
+import type { Place } from './place.ts'
 import { refusalOf } from './quotas.ts'
 import type { RecordStore } from './record-store.ts'
 
@@ -24,6 +25,7 @@ export class Holder {
   readonly #crypto: Crypto
   readonly idOf: (peer: Peer) => RingId
   readonly #config: DirectoryConfig
+  readonly #place: Place
 
   constructor(init: {
     outbox: Outbox
@@ -31,12 +33,14 @@ export class Holder {
     crypto: Crypto
     idOf: (peer: Peer) => RingId
     config: DirectoryConfig
+    place: Place
   }) {
     this.#outbox = init.outbox
     this.#records = init.records
     this.#crypto = init.crypto
     this.idOf = init.idOf
     this.#config = init.config
+    this.#place = init.place
   }
 
   /** Keeps an entry if it is right, newer than what is there, and there is room. Who brings a wrong one is penalised. */
@@ -50,7 +54,8 @@ export class Holder {
     if (untimely !== undefined) return untimely
     if (existing !== undefined && !isNewer({ ...entry, hash: record.hash }, { ...existing.entry, hash: existing.hash }))
       return 'old'
-    const refusal = refusalOf(this.#records, this.#config, entry, record.publisherId, existing)
+    const isOwner = this.#place.owns(entry.key)
+    const refusal = refusalOf(this.#records, this.#config, entry, record.publisherId, existing, isOwner)
     if (refusal !== undefined) return refusal
     if (!this.#crypto.verify(entry.publisher, bytes, entry.signature)) return this.#misdeed(from, 'forged')
     this.#records.put(record)

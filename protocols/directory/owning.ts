@@ -108,8 +108,7 @@ export class Owning {
     const isMine = this.#place.keeps(key, now)
     const records = this.#holder.at(key)
     const isHot = this.#place.owns(key) && records.length > 0 && this.#isHot(key)
-    const total = records.filter(({ entry }) => !entry.isRemoved).length
-    this.#outbox.send(from, { type: 'fetched', id, isMine, isHot, total, entries: this.#some(records) })
+    this.#outbox.send(from, { type: 'fetched', id, isMine, isHot, ...this.#some(records) })
   }
 
   /** Answers that it is too much, and penalises one that does not care. */
@@ -135,10 +134,17 @@ export class Owning {
     }
   }
 
-  /** A random choice of what there is; what was taken back comes last, and tells those who have older answers. */
-  #some(records: StoredEntry[]): Entry[] {
+  /**
+   * A random choice of what there is. Values of one key are all the same: one is enough. What was taken back comes last;
+   * it is for those who get older answers from others.
+   */
+  #some(records: StoredEntry[]): { total: number; entries: Entry[] } {
     const drawn = this.#rng.sample(records, records.length).map(({ entry }) => entry)
-    return fitting([...drawn.filter(({ isRemoved }) => !isRemoved), ...drawn.filter(({ isRemoved }) => isRemoved)])
+    const live = drawn.filter(({ isRemoved }) => !isRemoved)
+    const value = live.find(({ kind }) => kind === 'value')
+    const different = live.filter(entry => entry.kind !== 'value' || entry === value)
+    const removed = drawn.filter(({ isRemoved }) => isRemoved)
+    return { total: different.length, entries: fitting([...different, ...removed]) }
   }
 
   #isHot(key: RingId): boolean {

@@ -1,6 +1,7 @@
 import { DecodeError } from '../core/codec.ts'
 import type { RingId } from '../core/keyspace.ts'
 import type { Rng } from '../core/rng.ts'
+import { TokenBucket } from '../core/token-bucket.ts'
 import type { Agenda, Appointment } from './agenda.ts'
 import type { Draft, FailureCode } from './commands.ts'
 import { type DirectoryConfig, directoryLimits } from './config.ts'
@@ -27,6 +28,8 @@ interface Waiting {
 
 /** Own entries that are read from the store at once. */
 const READ_AHEAD = 64
+/** How long this node pauses that has put as fast as others allow, ms. */
+const BREATH_MS = 1_000
 
 /** What this node itself says: signed here, kept in the store, brought to its owner, and renewed before it expires. */
 export class Published {
@@ -43,6 +46,7 @@ export class Published {
   readonly #underWay = new Set<RingId>() // BOUNDED by putsAtOnce
   /** Due, by key. BOUNDED by READ_AHEAD. */
   readonly #ready = new Set<RingId>()
+  readonly #pace = new TokenBucket(directoryLimits.ownPuts)
   #next: Appointment | undefined
 
   constructor(init: {
@@ -159,15 +163,18 @@ export class Published {
         if (!this.#underWay.has(key)) this.#ready.add(key)
       }
     }
+    let isTooFast = false
     for (const key of this.#ready) {
       if (this.#underWay.size >= this.#config.putsAtOnce) break
+      isTooFast = !this.#pace.take(now)
+      if (isTooFast) break
       this.#ready.delete(key)
       const entry = this.#records.getOwn(key)
       if (entry !== undefined && !this.#underWay.has(key)) this.#bring(entry)
     }
     this.#agenda.cancel(this.#next)
     this.#next = undefined
-    const dueMs = this.#records.nextOwnDue()
+    const dueMs = isTooFast ? wallMs + BREATH_MS : this.#records.nextOwnDue()
     // while something is under way its end is the next occasion
     if (dueMs !== undefined && this.#underWay.size === 0) {
       this.#next = this.#agenda.at(now, now + Math.max(dueMs - wallMs, 1), () => this.#work())
@@ -204,8 +211,7 @@ export class Published {
     if (result.type === 'stored') {
       return entry.isRemoved ? entry.expires * 1_000 : entry.seq + lifetimeMs * (0.375 + this.#rng.unit() / 8)
     }
-    const isSoon = result.code === 'unreachable' || result.code === 'unsettled'
-    return wallMs + (isSoon ? retryMs : refusedRetryMs) * (0.5 + this.#rng.unit())
+    return wallMs + (SOON.includes(result.code) ? retryMs : refusedRetryMs) * (0.5 + this.#rng.unit())
   }
 
   #settle({ key, seq }: Entry, result: PutResult): void {
@@ -232,4 +238,6 @@ export class Published {
   }
 }
 
+/** Failures that are over sooner than those that come of a lack of room. */
+const SOON: readonly FailureCode[] = ['unreachable', 'unsettled', 'tooOften']
 const EMPTY = new Uint8Array()

@@ -33,13 +33,16 @@ export function refusalOf(
   config: DirectoryConfig,
   entry: Entry,
   publisherId: RingId,
-  existing: StoredEntry | undefined
+  existing: StoredEntry | undefined,
+  isOwner: boolean
 ): 'full' | 'keyFull' | 'quota' | undefined {
   const moreEntries = existing === undefined ? 1 : 0
   const moreBytes = storedBytes(entry) - (existing === undefined ? 0 : storedBytes(existing.entry))
   if (moreEntries === 0 && moreBytes <= 0) return undefined
   const all = records.usage()
-  if (all.entries + moreEntries > config.maxEntries || all.bytes + moreBytes > config.maxBytes) return 'full'
+  const share = isOwner ? 1 : config.copiesShare
+  if (all.entries + moreEntries > config.maxEntries * share) return 'full'
+  if (all.bytes + moreBytes > config.maxBytes * share) return 'full'
   const its = records.usageOf(publisherId)
   if (its.entries + moreEntries > config.publisherEntries || its.bytes + moreBytes > config.publisherBytes) {
     return 'quota'
