@@ -192,8 +192,8 @@ export class Gets {
     const total = Math.max(live.length, get.total)
     this.#outbox.tell({ type: 'got', id, key, entries, total, isComplete: isConfirmed && entries.length >= total })
     const { via, owner, replicas } = found
-    const isUseful = get.isHot && live.length > 0 && via !== undefined && via !== owner && !replicas.includes(via)
-    if (isUseful && via !== this.#outbox.self) {
+    const keepers = [this.#outbox.self, owner, ...replicas.slice(0, this.#config.copies - 1)]
+    if (get.isHot && live.length > 0 && via !== undefined && !keepers.includes(via)) {
       this.#outbox.send(via, { type: 'cache', key, total: Math.min(total, 0xffff), entries: fitting(entries) })
     }
   }
