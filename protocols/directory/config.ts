@@ -31,6 +31,8 @@ export interface DirectoryConfig {
   /** How soon after its place on the ring has changed, ± a half; and again after a comparison that came to nothing. */
   settleMs: number
   recompareMs: number
+  /** How long one comparison keeps those with the other replicas waiting, so that nothing is brought twice. */
+  queueMs: number
   /** Longest that one comparison with all that it moves may take. */
   sessionMs: number
   /** How long what does not belong here is kept at least, and how often it is looked for. */
@@ -79,6 +81,7 @@ export const directoryConfig: DirectoryConfig = {
   compareMs: 5 * MINUTE,
   settleMs: 1_000,
   recompareMs: 30_000,
+  queueMs: 20_000,
   sessionMs: 10 * MINUTE,
   graceMs: 15 * MINUTE,
   sweepMs: 5 * MINUTE,

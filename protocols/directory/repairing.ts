@@ -19,6 +19,9 @@ export class Repairing {
   readonly #due = new Map<Peer, Appointment>()
   /** Where the arc began when each replica was last found equal. BOUNDED by the replicas. */
   readonly #equalFrom = new Map<Peer, RingId>()
+  /** One at a time: what one has brought need not be brought by the next. */
+  #compared: Peer | undefined
+  #waiting = new Set<Peer>() // BOUNDED by the replicas
   #isLeaving = false
 
   constructor(init: {
@@ -47,9 +50,10 @@ export class Repairing {
       this.#equalFrom.delete(peer)
     }
     if (arc === undefined) return
+    // the nearest first: who has just joined gets its arc from there
+    const inMs = this.#config.settleMs * (0.5 + this.#rng.unit())
     for (const replica of replicas) {
-      if (this.#equalFrom.get(replica) === arc.from && this.#due.has(replica)) continue
-      this.#plan(replica, this.#config.settleMs * (0.5 + this.#rng.unit()))
+      if (this.#equalFrom.get(replica) !== arc.from || !this.#due.has(replica)) this.#plan(replica, inMs)
     }
   }
 
@@ -58,6 +62,7 @@ export class Repairing {
     this.#isLeaving = true
     for (const appointment of this.#due.values()) this.#agenda.cancel(appointment)
     this.#due.clear()
+    this.#waiting.clear()
     this.#equalFrom.clear()
     const { arc } = this.#place
     // the one after the replicas becomes one of them
@@ -96,13 +101,35 @@ export class Repairing {
     const { arc } = this.#place
     this.#due.delete(replica)
     if (arc === undefined || this.#isLeaving || !this.#place.replicas.includes(replica)) return
+    if (this.#compared !== undefined) {
+      this.#waiting.add(replica)
+      return
+    }
     const { compareMs, recompareMs } = this.#config
+    this.#compared = replica
+    const goOn = (): void => {
+      if (this.#compared !== replica) return
+      this.#compared = undefined
+      this.#next()
+    }
+    const { now } = this.#outbox
+    const patience = this.#agenda.at(now, now + this.#config.queueMs, goOn)
     this.#comparing.start(replica, arc, 'repair', isDone => {
+      this.#agenda.cancel(patience)
+      goOn()
       if (this.#isLeaving || !this.#place.replicas.includes(replica)) return
       if (isDone) this.#equalFrom.set(replica, arc.from)
       // the ring may have planned another one meanwhile
       if (this.#due.has(replica)) return
       this.#plan(replica, (isDone ? compareMs : recompareMs) * (0.75 + this.#rng.unit() / 2))
     })
+  }
+
+  #next(): void {
+    for (const replica of this.#waiting) {
+      this.#waiting.delete(replica)
+      this.#compare(replica)
+      if (this.#compared !== undefined) return
+    }
   }
 }

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Peer } from '../../../protocols/core/peer.ts'
-import { seededRng } from '../../../protocols/core/rng.ts'
 import {
-  Directory,
   type DirectoryConfig,
   type DirectoryMessage,
   directoryLimits,
@@ -11,13 +9,13 @@ import {
   itemsOf,
   itemsPayload,
   keyOfValue,
-  MemoryRecordStore,
   type Outcome,
   ownKey,
   ownPayload,
   signedBytes
 } from '../../../protocols/directory/index.ts'
-import { cryptoOf, EPOCH_MS, entryOf, hashOf, idOf, wallMs } from './world.ts'
+import { Solo } from './solo.ts'
+import { cryptoOf, EPOCH_MS, entryOf, hashOf, idOf } from './world.ts'
 
 const [SELF, ANNA, BEN] = [0, 1, 2] as Peer[] as [Peer, Peer, Peer]
 const KEY = hashOf('a file')
@@ -25,33 +23,20 @@ const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 
 /** A node alone on the ring, and what it says to an entry that Ben brings. */
-class Alone {
-  readonly records = new MemoryRecordStore()
-  readonly directory: Directory
+class Alone extends Solo {
   #lastId = 0
 
   constructor(config: Partial<DirectoryConfig> = {}) {
-    const { records } = this
-    this.directory = new Directory({
-      self: SELF,
-      rng: seededRng(1),
-      idOf,
-      records,
-      crypto: cryptoOf(SELF),
-      wallMs,
-      config
-    })
-    this.directory.handle({ type: 'ring', predecessor: undefined, successors: [] }, 0)
+    super(SELF, config)
+    this.give({ type: 'ring', predecessor: undefined, successors: [] })
   }
 
-  bring(entry: Entry, now = 0): { outcome: Outcome | 'busy'; penalties: string[] } {
-    const id = ++this.#lastId
-    const out = this.directory.handle({ type: 'received', from: BEN, message: { type: 'store', id, entry } }, now)
-    const sent = out.flatMap(output => (output.type === 'send' ? [output.message] : []))
-    const penalties = out.flatMap(output => (output.type === 'penalise' ? [`${output.peer}: ${output.reason}`] : []))
-    const [answer] = sent as [DirectoryMessage]
+  bring(entry: Entry): { outcome: Outcome | 'busy'; penalties: string[] } {
+    const { sent, penalties } = this.hear(BEN, { type: 'store', id: ++this.#lastId, entry })
+    const [answer] = sent.map(({ message }) => message) as [DirectoryMessage]
     assert.equal(sent.length, 1)
-    return { outcome: answer.type === 'stored' ? answer.outcome : 'busy', penalties }
+    const told = penalties.map(({ peer, reason }) => `${peer}: ${reason}`)
+    return { outcome: answer.type === 'stored' ? answer.outcome : 'busy', penalties: told }
   }
 }
 
@@ -185,12 +170,9 @@ test('a place of a full key is free again when one has expired', () => {
   assert.equal(alone.bring(entryOf(ANNA, { key: KEY, expires: seconds(HOUR) })).outcome, 'stored')
   assert.equal(alone.bring(entryOf(BEN, { key: KEY })).outcome, 'keyFull')
   // its end, the skew of clocks, and the wait for the next look
-  const now = HOUR + directoryLimits.skewMs + 2 * MINUTE
-  for (let at = alone.directory.nextTick(); at !== undefined && at <= now; at = alone.directory.nextTick()) {
-    alone.directory.handle({ type: 'tick' }, at)
-  }
+  alone.runUntil(HOUR + directoryLimits.skewMs + 2 * MINUTE)
   assert.equal(alone.records.usage().entries, 0)
-  assert.equal(alone.bring(entryOf(BEN, { key: KEY }), now).outcome, 'stored')
+  assert.equal(alone.bring(entryOf(BEN, { key: KEY })).outcome, 'stored')
 })
 
 test('sets: items are sorted, and come once', () => {
