@@ -201,12 +201,13 @@ export class Ring {
   }
 
   #enter(member: Peer, place: Place): RingAction[] {
-    const next = place.successors[0] ?? member
     // it may still know us from before we lost our place
-    if (next !== member && next !== this.#self && !this.#isBetween(member, this.#self, next)) return []
     const others = place.successors.filter(peer => peer !== this.#self)
-    // a list that is short leads around to where it begins
-    this.#successors = this.#from([], others.length < this.#length ? [...others, member] : others)
+    const next = others[0] ?? member
+    const namesUs = place.successors[0] === this.#self
+    if (next !== member && !namesUs && !this.#isBetween(member, this.#self, next)) return []
+    // not a node more than it names: its list may be short because some failed, and lead by far not around to itself
+    this.#successors = this.#from([next], others)
     this.#setPredecessor(member)
     return this.stabilize()
   }
