@@ -1,10 +1,12 @@
 import type { RingViolation } from '../../../protocols/chord/invariant.ts'
-import type { Model, State } from './model.ts'
+import type { Model, State, Verdict } from './model.ts'
 
 export interface ExploreLimits {
   /** States that are remembered, at about 20 bytes each. */
   readonly maxStates?: number
   readonly maxDepth?: number
+  /** Look for these faults alone, in the ring as it is; by default for all of them, and for a ring that stays broken. */
+  readonly only?: readonly RingViolation['type'][]
 }
 
 /** Something went wrong, and the fewest steps that lead there. */
@@ -33,7 +35,8 @@ export const SETTLE_ROUNDS = 4
  * Breadth first over all that can happen. Every state is checked when it is first seen: a fault is found by a shortest
  * way. States are told apart by 64 bits of hash: among 10^7 two that differ are taken for one with a chance of 3 in 10^6.
  */
-export function explore(model: Model, { maxStates = 20_000_000, maxDepth = Infinity }: ExploreLimits = {}): Exploration {
+export function explore(model: Model, limits: ExploreLimits = {}): Exploration {
+  const { maxStates = 20_000_000, maxDepth = Infinity, only } = limits
   const seen = new Seen()
   const settled = new Set<string>()
   let transitions = 0
@@ -49,7 +52,7 @@ export function explore(model: Model, { maxStates = 20_000_000, maxDepth = Infin
     fault
   })
   seen.add(model.start, -1, 0)
-  const first = faultIn(model, model.start, settled)
+  const first = faultIn(model, model.start, settled, only)
   if (first !== undefined) return done({ steps: [], violations: first })
   let frontier = new Rows(size)
   frontier.push(model.start)
@@ -67,7 +70,7 @@ export function explore(model: Model, { maxStates = 20_000_000, maxDepth = Infin
         transitions++
         const after = model.after(state, code)
         if (!seen.add(after, firstOfFrontier + row, code)) continue
-        const violations = faultIn(model, after, settled)
+        const violations = faultIn(model, after, settled, only)
         if (violations !== undefined) {
           depth++
           return done({ steps: seen.wayTo(seen.count - 1), violations })
@@ -84,8 +87,19 @@ export function explore(model: Model, { maxStates = 20_000_000, maxDepth = Infin
 }
 
 /** What is wrong in this state: undefined if nothing is, empty if it only does not become ideal again. */
-export function faultIn(model: Model, state: State, settled: Set<string>): readonly RingViolation[] | undefined {
-  for (const { violations } of model.verdicts(state)) if (violations.length > 0) return violations
+export function faultIn(
+  model: Model,
+  state: State,
+  settled: Set<string>,
+  only?: ExploreLimits['only']
+): readonly RingViolation[] | undefined {
+  const [actual, deemed] = model.verdicts(state) as [Verdict, Verdict | undefined]
+  if (only !== undefined) {
+    const found = actual.violations.filter(({ type }) => only.includes(type))
+    return found.length > 0 ? found : undefined
+  }
+  if (actual.violations.length > 0) return actual.violations
+  if (deemed !== undefined && deemed.violations.length > 0) return deemed.violations
   if (!model.isQuiet(state)) return undefined
   const core = model.coreOf(state)
   if (settled.has(core)) return undefined

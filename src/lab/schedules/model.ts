@@ -79,7 +79,7 @@ export interface Verdict {
  * A state is a matrix of numbers: what node i is stands at (i, i), what is under way from i to j at (i, j). Both are
  * interned, so that a state is small, and what an event does to a node is worked out once by the rules themselves.
  */
-export type State = Uint32Array
+export type State = Uint32Array<ArrayBuffer>
 
 /**
  * Nodes that follow the rules of a ring, and the network between them: what can happen next, and what then is. Messages
