@@ -112,7 +112,7 @@ export function faultIn(
 class Rows {
   count = 0
   readonly #size: number
-  #data: Uint32Array
+  #data: State
 
   constructor(size: number) {
     this.#size = size
