@@ -1,5 +1,5 @@
 import type { RingViolation } from '../../../protocols/chord/invariant.ts'
-import type { Model, State, Verdict } from './model.ts'
+import type { Model, State } from './model.ts'
 
 export interface ExploreLimits {
   /** States that are remembered, at about 20 bytes each. */
@@ -93,13 +93,12 @@ export function faultIn(
   settled: Set<string>,
   only?: ExploreLimits['only']
 ): readonly RingViolation[] | undefined {
-  const [actual, deemed] = model.verdicts(state) as [Verdict, Verdict | undefined]
   if (only !== undefined) {
-    const found = actual.violations.filter(({ type }) => only.includes(type))
+    const found = model.actualVerdict(state).violations.filter(({ type }) => only.includes(type))
     return found.length > 0 ? found : undefined
   }
-  if (actual.violations.length > 0) return actual.violations
-  if (deemed !== undefined && deemed.violations.length > 0) return deemed.violations
+  const { violations } = model.verdict(state)
+  if (violations.length > 0) return violations
   if (!model.isQuiet(state)) return undefined
   const core = model.coreOf(state)
   if (settled.has(core)) return undefined

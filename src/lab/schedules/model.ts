@@ -86,8 +86,7 @@ export type State = Uint32Array<ArrayBuffer>
  * between two nodes keep their order and are not lost, but for those to a node that has failed. Who waits for the answer
  * of such a node finds out at any time after.
  *
- * A failure happens only if every other member keeps a successor that is there, in the list it has and in the one it
- * will have by an answer that is under way, and if enough principals remain.
+ * A failure happens only if every other member keeps a successor that is there and enough principals remain.
  */
 export class Model {
   readonly nodes: number
@@ -156,6 +155,7 @@ export class Model {
     const codes: number[] = []
     let gone = 0
     for (let i = 0; i < n; i++) if (this.#at(state, i).life === 'gone') gone++
+    const deemed = gone < this.#failures ? this.#deemedIds(state) : undefined
     for (let j = 0; j < n; j++) {
       const local = this.#at(state, j)
       if (local.life === 'gone') continue
@@ -168,7 +168,7 @@ export class Model {
         if (local.rounds !== 0 && this.#effect(j, state[j * n + j] as number, this.#stabilizeEvent).changes) {
           codes.push(stepCode('stabilize', j))
         }
-        if (gone < this.#failures && this.#mayFail(state, j)) {
+        if (deemed !== undefined && this.#mayFail(deemed, j)) {
           codes.push(stepCode('crash', j))
           if (this.#leaving) codes.push(stepCode('leave', j))
         }
@@ -215,11 +215,17 @@ export class Model {
     return next
   }
 
-  /** Of the ring as it is, and as it will be by the answers that are under way: a step counts from the answer on. */
-  verdicts(state: State): Verdict[] {
-    const ids = this.#placeIds(state)
-    const deemed = this.#deemedIds(state, ids)
-    return deemed === undefined ? [this.#verdict(ids)] : [this.#verdict(ids), this.#verdict(deemed)]
+  /**
+   * Of the ring, where a node that an answer is under way to counts as what it will be: a step happens when the question
+   * is answered, and who waits for an answer tells nobody its place.
+   */
+  verdict(state: State): Verdict {
+    return this.#verdictOf(this.#deemedIds(state))
+  }
+
+  /** Of what the nodes hold, whatever is under way. */
+  actualVerdict(state: State): Verdict {
+    return this.#verdictOf(this.#placeIds(state))
   }
 
   /** Nothing is under way and nobody waits. */
@@ -284,7 +290,7 @@ export class Model {
   }
 
   #isSettled(state: State): boolean {
-    return this.#verdict(this.#placeIds(state)).isIdeal
+    return this.actualVerdict(state).isIdeal
   }
 
   #placeIds(state: State): number[] {
@@ -293,9 +299,9 @@ export class Model {
     return ids
   }
 
-  #deemedIds(state: State, ids: readonly number[]): number[] | undefined {
+  #deemedIds(state: State): number[] {
     const n = this.nodes
-    let deemed: number[] | undefined
+    const ids = this.#placeIds(state)
     for (let t = 0; t < n; t++) {
       const local = this.#at(state, t)
       if (local.life === 'gone' || local.asked === 0) continue
@@ -304,14 +310,13 @@ export class Model {
         const message = this.#channelOf(state, i, t).place
         if (message === -1) continue
         const { local: after } = this.#effect(t, state[t * n + t] as number, this.#delivery(i, message))
-        deemed ??= [...ids]
-        deemed[t] = this.#locals.at(after).placeId
+        ids[t] = this.#locals.at(after).placeId
       }
     }
-    return deemed
+    return ids
   }
 
-  #verdict(ids: readonly number[]): Verdict {
+  #verdictOf(ids: readonly number[]): Verdict {
     const key = String.fromCharCode(...ids)
     const known = this.#verdicts.get(key)
     if (known !== undefined) return known
@@ -329,14 +334,8 @@ export class Model {
     return verdict
   }
 
-  #mayFail(state: State, victim: number): boolean {
-    const ids = this.#placeIds(state)
-    const deemed = this.#deemedIds(state, ids)
-    return this.#mayFailIn(ids, victim) && (deemed === undefined || this.#mayFailIn(deemed, victim))
-  }
-
-  #mayFailIn(ids: readonly number[], victim: number): boolean {
-    const { principals, members } = this.#verdict(ids)
+  #mayFail(ids: readonly number[], victim: number): boolean {
+    const { principals, members } = this.#verdictOf(ids)
     if ((principals & (1 << victim)) !== 0 && countOf(principals) <= this.leastPrincipals) return false
     // one that is left alone is a ring
     if (members === 2) return true

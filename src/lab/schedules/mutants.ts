@@ -134,17 +134,6 @@ const MUTANTS: Record<string, new (init: NodeInit) => Mutant> = {
       return actions
     }
   },
-  'mixes-lists': class extends Mutant {
-    override onPlace(from: Peer, place: Place): RingAction[] {
-      const { step, successors } = this.state
-      const actions = this.inner.onPlace(from, place)
-      // the entry after the first stays when the answer is short
-      if (step?.type === 'successor' || step?.type === 'closer') {
-        this.become({ successors: this.listOf(...this.state.successors, ...successors.slice(1)) })
-      }
-      return actions
-    }
-  },
   'never-notifies': class extends Mutant {
     override onPlace(from: Peer, place: Place): RingAction[] {
       return this.inner.onPlace(from, place).filter(({ type }) => type !== 'notify')
