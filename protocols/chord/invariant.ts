@@ -98,7 +98,11 @@ export function violationText(violation: RingViolation, nameOf: (peer: Peer) => 
 }
 
 /** What is wrong with one list, whoever is there. */
-export function listViolationsOf(peer: Peer, successors: readonly Peer[], view: Omit<RingView, 'members'>): RingViolation[] {
+export function listViolationsOf(
+  peer: Peer,
+  successors: readonly Peer[],
+  view: Omit<RingView, 'members'>
+): RingViolation[] {
   const violations: RingViolation[] = []
   if (successors.length > view.length) violations.push({ type: 'listTooLong', peer, count: successors.length })
   if (successors.includes(peer)) violations.push({ type: 'namesItself', peer })

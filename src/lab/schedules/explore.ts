@@ -168,7 +168,8 @@ class Seen {
 
   wayTo(state: number): number[] {
     const steps: number[] = []
-    for (let at = state; this.#parents[at] !== -1; at = this.#parents[at] as number) steps.push(this.#codes[at] as number)
+    for (let at = state; this.#parents[at] !== -1; at = this.#parents[at] as number)
+      steps.push(this.#codes[at] as number)
     return steps.reverse()
   }
 

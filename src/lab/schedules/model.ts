@@ -1,5 +1,5 @@
-import type { Place, RingAction } from '../../../protocols/chord/ring.ts'
 import { isIdeal, principalsOf, type RingViolation, violationsOf } from '../../../protocols/chord/invariant.ts'
+import type { Place, RingAction } from '../../../protocols/chord/ring.ts'
 import { isBetween } from '../../../protocols/core/keyspace.ts'
 import type { Peer } from '../../../protocols/core/peer.ts'
 import { correctedRules, modelIdOf, type NodeRules, type Rules } from './rules.ts'
@@ -20,8 +20,10 @@ export interface ModelConfig {
   readonly leaving?: boolean
   /** How often each node may stabilize of itself; without a limit by default. */
   readonly rounds?: number
-  /** Nodes that lists must not skip, and below which none of these fails; by default min(r + 1, members). */
+  /** Nodes there must be that no list skips; by default min(r + 1, members). */
   readonly leastPrincipals?: number
+  /** None of these fails while there are no more than so many; by default as many as there must be. */
+  readonly keptPrincipals?: number
 }
 
 /** A message, or the word of one that has gone. */
@@ -72,7 +74,6 @@ export interface Verdict {
   readonly violations: readonly RingViolation[]
   readonly principals: number
   readonly isIdeal: boolean
-  readonly members: number
 }
 
 /**
@@ -95,6 +96,7 @@ export class Model {
   readonly start: State
   readonly #rules: Rules
   readonly #failures: number
+  readonly #keptPrincipals: number
   readonly #leaving: boolean
   readonly #locals = new Interned<Local>()
   readonly #cores = new Interned<string>()
@@ -118,6 +120,7 @@ export class Model {
     this.nodes = nodes
     this.length = length
     this.leastPrincipals = config.leastPrincipals ?? Math.min(length + 1, members.length)
+    this.#keptPrincipals = config.keptPrincipals ?? this.leastPrincipals
     this.#rules = config.rules ?? correctedRules
     this.#failures = config.failures
     this.#leaving = config.leaving ?? false
@@ -327,18 +330,15 @@ export class Model {
     const verdict = {
       violations: violationsOf(view),
       principals: maskOf(principalsOf(view)),
-      isIdeal: isIdeal(view),
-      members: members.length
+      isIdeal: isIdeal(view)
     }
     this.#verdicts.set(key, verdict)
     return verdict
   }
 
   #mayFail(ids: readonly number[], victim: number): boolean {
-    const { principals, members } = this.#verdictOf(ids)
-    if ((principals & (1 << victim)) !== 0 && countOf(principals) <= this.leastPrincipals) return false
-    // one that is left alone is a ring
-    if (members === 2) return true
+    const { principals } = this.#verdictOf(ids)
+    if ((principals & (1 << victim)) !== 0 && countOf(principals) <= this.#keptPrincipals) return false
     let there = 0
     for (let i = 0; i < ids.length; i++) if (ids[i] !== 0 && i !== victim) there |= 1 << i
     return ids.every((id, i) => {

@@ -160,7 +160,8 @@ const MUTANTS: Record<string, new (init: NodeInit) => Mutant> = {
   'believes-who-leaves': class extends Mutant {
     override onLeaving(from: Peer, place: Place): RingAction[] {
       const actions = this.inner.onLeaving(from, place)
-      if (place.successors.length > 0 && this.state.step === undefined) this.become({ successors: this.listOf(...place.successors) })
+      if (place.successors.length > 0 && this.state.step === undefined)
+        this.become({ successors: this.listOf(...place.successors) })
       return actions
     }
   }

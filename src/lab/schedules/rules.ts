@@ -1,6 +1,6 @@
+import { type Place, Ring, type RingAction } from '../../../protocols/chord/ring.ts'
 import type { RingId } from '../../../protocols/core/keyspace.ts'
 import type { Peer } from '../../../protocols/core/peer.ts'
-import { type Place, Ring, type RingAction } from '../../../protocols/chord/ring.ts'
 
 /** What a node of the model does: the part of `Ring` that others see. */
 export interface NodeRules {

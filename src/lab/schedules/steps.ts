@@ -48,7 +48,7 @@ export function parseSchedule(text: string): number[] {
     .split(/\s+/)
     .map(word => {
       const [type, a, b] = word.split('.')
-      const index = TYPES.findIndex(known => known === type)
+      const index = TYPES.indexOf(type as Step['type'])
       const [first, second] = [Number(a), Number(b ?? 0)]
       const isNode = (node: number): boolean => Number.isInteger(node) && node >= 0 && node < 16
       if (index === -1 || !isNode(first) || !isNode(second)) throw new RangeError(`no step: ${word}`)
