@@ -30,14 +30,29 @@ export type RingViolation =
   | { readonly type: 'namesTwice'; readonly peer: Peer; readonly successor: Peer }
   /** The list does not go clockwise, once around at most. */
   | { readonly type: 'listDisordered'; readonly peer: Peer; readonly successors: readonly Peer[] }
-  /** Best successors lead around in no ring, or in several. */
-  | { readonly type: 'rings'; readonly rings: readonly (readonly Peer[])[] }
+  /** Best successors lead around nowhere. */
+  | { readonly type: 'noRing' }
+  | { readonly type: 'severalRings'; readonly rings: readonly (readonly Peer[])[] }
   /** The ring goes around more than once before it closes. */
   | { readonly type: 'ringDisordered'; readonly ring: readonly Peer[] }
   /** Not on a ring, and its best successors lead to none. */
   | { readonly type: 'strayed'; readonly peer: Peer }
   /** Too few nodes that are skipped by nobody's list. */
   | { readonly type: 'fewPrincipals'; readonly principals: readonly Peer[]; readonly least: number }
+
+/** All kinds there are. */
+export const violationTypes: readonly RingViolation['type'][] = [
+  'noLiveSuccessor',
+  'listTooLong',
+  'namesItself',
+  'namesTwice',
+  'listDisordered',
+  'noRing',
+  'severalRings',
+  'ringDisordered',
+  'strayed',
+  'fewPrincipals'
+]
 
 /**
  * What is wrong with a ring; nothing is, if its nodes can repair it (P. Zave, arXiv 1610.01140). Empty lists belong to a
@@ -85,8 +100,9 @@ export function violationText(violation: RingViolation, nameOf: (peer: Peer) => 
       return `${nameOf(violation.peer)} has ${nameOf(violation.successor)} in its list twice`
     case 'listDisordered':
       return `the list of ${nameOf(violation.peer)} is out of order: ${names(violation.successors)}`
-    case 'rings':
-      if (violation.rings.length === 0) return 'there is no ring'
+    case 'noRing':
+      return 'there is no ring'
+    case 'severalRings':
       return `there are ${violation.rings.length} rings: ${violation.rings.map(names).join(' ')}`
     case 'ringDisordered':
       return `the ring is out of order: ${names(violation.ring)}`
@@ -162,7 +178,8 @@ function ofRing(members: readonly RingMember[], { idOf }: RingView): RingViolati
     }
     for (const passed of walk) ends.set(passed, end)
   }
-  if (rings.length !== 1) violations.push({ type: 'rings', rings })
+  if (rings.length === 0) violations.push({ type: 'noRing' })
+  if (rings.length > 1) violations.push({ type: 'severalRings', rings })
   for (const ring of rings) {
     const first = ring[0] as Peer
     const isOrdered = ring.every(

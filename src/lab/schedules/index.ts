@@ -1,0 +1,8 @@
+export { type Counterexample, type Exploration, explore } from './explore.ts'
+export { Model, type ModelConfig } from './model.ts'
+export { mutants } from './mutants.ts'
+export { originalRules } from './original.ts'
+export { correctedRules, type NodeRules, type Rules } from './rules.ts'
+export { startsOf } from './starts.ts'
+export { parseSchedule, scheduleText } from './steps.ts'
+export { replay, shrink, walk } from './walk.ts'
