@@ -377,6 +377,7 @@ export class Model {
     state[node * n + node] = local
     for (let i = 0; i < sends.length; i += 2) {
       const to = sends[i] as number
+      if (to === node) throw new Error(`${node} sends to itself`)
       if (this.#at(state, to).life === 'gone') continue
       state[node * n + to] = this.#push(state[node * n + to] as number, sends[i + 1] as number)
     }

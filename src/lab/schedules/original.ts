@@ -87,7 +87,9 @@ class OriginalNode implements NodeRules {
   onFailed(peer: Peer): RingAction[] {
     this.#step = undefined
     if (this.#predecessor === peer) this.#predecessor = undefined
-    this.#successors = this.#successors.filter(successor => successor !== peer)
+    const left = this.#successors.filter(successor => successor !== peer)
+    // its own successor: alone
+    this.#successors = left[0] === this.#self ? [] : left
     return []
   }
 
@@ -101,8 +103,9 @@ class OriginalNode implements NodeRules {
   }
 
   onLeaving(from: Peer, place: Place): RingAction[] {
-    if (this.#predecessor === from) this.#predecessor = place.predecessor
-    if (this.#successors[0] === from && place.successors[0] !== undefined) this.#put(0, place.successors[0])
+    const [next] = place.successors
+    if (this.#predecessor === from) this.#predecessor = place.predecessor === this.#self ? undefined : place.predecessor
+    if (this.#successors[0] === from && next !== undefined && next !== this.#self) this.#put(0, next)
     return this.onFailed(from)
   }
 
@@ -114,7 +117,8 @@ class OriginalNode implements NodeRules {
   #put(index: number, successor: Peer): void {
     if (index >= this.#length) return
     const list = [...this.#successors]
-    list[index] = successor
+    // entries before it may have failed meanwhile
+    list[Math.min(index, list.length)] = successor
     this.#successors = list
   }
 
