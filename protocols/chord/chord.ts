@@ -200,7 +200,8 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
         this.#out.send(from, { type: 'pong', id: message.id })
         return
       case 'route': {
-        const hop = this.#router.hop(message.key, message.asOwner, message.lost, message.orCopy)
+        const { key, asOwner, lost, orCopy } = message
+        const hop = this.#router.hopFor(from, key, asOwner, lost, orCopy)
         this.#out.send(from, { type: 'hop', id: message.id, ...hop })
         return
       }

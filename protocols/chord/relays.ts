@@ -84,7 +84,7 @@ export class Relays {
 
   #pass(relay: Relay, asOwner: boolean): void {
     const { key, orCopy, hops, lost, from } = relay
-    const hop = this.#router.hop(key, asOwner, lost, orCopy)
+    const hop = this.#router.hopFor(from, key, asOwner, lost, orCopy)
     if (hop.role !== 'way') {
       const { predecessor, after: successors } = hop
       const via = hops === 0 ? undefined : from

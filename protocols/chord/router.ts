@@ -33,6 +33,15 @@ export class Router {
   }
 
   /**
+   * The same for a stranger. A node that has not entered a ring is of use to nobody but who has not either: two that meet
+   * begin a ring. Whoever is on one is not told that this node owns everything.
+   */
+  hopFor(stranger: Peer, key: RingId, asOwner: boolean, lost: readonly Peer[], orCopy: boolean): Hop {
+    if (!this.#ring.isAlone || lost.includes(stranger)) return this.hop(key, asOwner, lost, orCopy)
+    return { role: 'way', predecessor: undefined, before: NOBODY, after: NOBODY }
+  }
+
+  /**
    * @param asOwner the asker knows of no living node between the key and this one
    * @param lost did not answer the asker; not named again
    * @param orCopy whether a copy of the record will do
