@@ -22,7 +22,7 @@ export class Outbox {
 
   /** Unix ms. */
   get wallMs(): number {
-    return this.#wallMs(this.now)
+    return Math.floor(this.#wallMs(this.now))
   }
 
   send(to: Peer, message: DirectoryMessage): void {

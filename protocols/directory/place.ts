@@ -39,18 +39,16 @@ export class Place {
     return this.successors.slice(0, this.#config.copies - 1)
   }
 
-  /** @returns whether the arc has changed */
-  onRing(predecessor: Peer | undefined, successors: readonly Peer[], now: number): boolean {
+  onRing(predecessor: Peer | undefined, successors: readonly Peer[], now: number): void {
     const others = new Set(successors.slice(0, directoryLimits.maxReplicas))
     others.delete(this.#self)
     this.successors = [...others]
     this.predecessor = predecessor === this.#self ? undefined : predecessor
     const from =
       this.predecessor !== undefined ? this.idOf(this.predecessor) : others.size === 0 ? this.selfId : undefined
-    if (from === this.arc?.from) return false
+    if (from === this.arc?.from) return
     this.arc = from === undefined ? undefined : { from, to: this.selfId }
     this.#settledMs = now
-    return true
   }
 
   owns(key: RingId): boolean {

@@ -76,6 +76,35 @@ test('a put lies at the owner and the three after it, and is found from everywhe
   assert.equal(text(world.get(stranger, key).entries[0]?.payload as Uint8Array), 'info')
 })
 
+test('only who has room for it is counted as a copy', () => {
+  const { world } = ringOf(10)
+  const { replicas, stranger } = rolesOf(world, KEY)
+  for (const replica of replicas.slice(1)) world.store(replica).usage = () => ({ entries: 1e9, bytes: 1e12 })
+  world.simulation.crash(replicas[0] as Peer)
+  const stored = world.do(stranger, { type: 'put', entry: { kind: 'member', key: KEY, payload: bytes('x') } })
+  assert.deepEqual(stored.type === 'stored' && stored.copies, 1)
+})
+
+test('of many publishers of one value one is enough', () => {
+  const { world } = ringOf(8)
+  const key = keyOfValue(cryptoOf(0 as Peer), bytes('info'))
+  for (const peer of world.ring) world.do(peer, { type: 'put', entry: { kind: 'value', payload: bytes('info') } })
+  const got = world.get(world.ring[0] as Peer, key)
+  assert.deepEqual([got.entries.length, got.total, got.isComplete], [1, 1, true])
+  assert.equal(world.store(world.holders(key)[0] as Peer).countAt(key), 8)
+})
+
+test('a dial that fails is not waited for', () => {
+  const { world } = ringOf(10)
+  const { owner, stranger } = rolesOf(world, KEY)
+  world.do(stranger, { type: 'put', entry: { kind: 'member', key: KEY, payload: bytes('x') } })
+  world.simulation.crash(owner)
+  const at = world.simulation.now
+  world.get(stranger, KEY)
+  // a lost connection is found out after a second
+  assert.ok(world.simulation.now - at < 2_000, `${world.simulation.now - at} ms`)
+})
+
 test('a node alone, and two', () => {
   for (const count of [1, 2]) {
     const { world } = ringOf(count)
