@@ -224,6 +224,22 @@ test('what lies where it does not belong goes when its owner has it, and not bef
   )
 })
 
+test('one that has no room is not sent everything', () => {
+  const repair = new Repair(2)
+  const { world } = repair
+  repair.place(3_000)
+  const [, replica] = world.ring as [Peer, Peer]
+  for (const { key, publisherId } of [...world.store(replica).arc(idOf(replica), idOf(replica))]) {
+    world.store(replica).delete(key, publisherId)
+  }
+  world.store(replica).usage = () => ({ entries: 1e9, bytes: 1e12 })
+  // it pulls what it owns itself, and has no room for that either
+  repair.period()
+  const pushes = repair.count.get('push') ?? 0
+  const periods = (1.5 * directoryConfig.compareMs) / (0.75 * directoryConfig.recompareMs)
+  assert.ok(pushes >= 1 && pushes <= periods, `${pushes} pushes`)
+})
+
 test('what its owner has no room for stays where it is', () => {
   const repair = new Repair(8)
   const { world } = repair

@@ -5,6 +5,7 @@ import type { Peer } from '../../../protocols/core/peer.ts'
 import { seededRng } from '../../../protocols/core/rng.ts'
 import { Cache } from '../../../protocols/directory/cache.ts'
 import {
+  type DirectoryEvent,
   type DirectoryMessage,
   directoryConfig,
   directoryLimits,
@@ -62,6 +63,49 @@ test('an owner is believed what ends at its own id, and may push into that alone
   })
   assert.deepEqual(reasons(lie), [`${STRANGER}: an arc that does not end at its owner`])
   assert.deepEqual(lie.sent, [])
+})
+
+test('copies for others leave room for what this node owns', () => {
+  const solo = new Solo(SELF, { maxEntries: 20 })
+  solo.give({ type: 'ring', predecessor: PREDECESSOR, successors: [] })
+  const entries = Array.from({ length: 20 }, (_, i) => entryOf(at(i), { key: keyAt(PREDECESSOR, i) }))
+  const { sent } = solo.hear(PREDECESSOR, { type: 'push', id: 1, arcFrom: idOf(at(18)), entries })
+  const outcomes = sent.flatMap(({ message }) => (message.type === 'pushed' ? message.outcomes : []))
+  assert.deepEqual(outcomes, [...new Array(18).fill('stored'), 'full', 'full'])
+  for (const outcome of ['stored', 'stored', 'full']) {
+    const entry = entryOf(at(solo.now++), { key: keyAt(SELF, solo.now) })
+    const answer = solo.hear(STRANGER, { type: 'store', id: 1, entry }).sent[0]?.message
+    assert.equal(answer?.type === 'stored' && answer.outcome, outcome)
+  }
+})
+
+test('what lies here for an owner whose comparison is still to come is not offered', () => {
+  for (const isSeat of [true, false]) {
+    const solo = soloOnRing()
+    const key = keyAt(PREDECESSOR, 1)
+    solo.records.put({ entry: entryOf(STRANGER, { key }), publisherId: idOf(STRANGER), hash: hashOf('x') })
+    let lookup: DirectoryEvent | undefined
+    for (let ms = 0; lookup === undefined && ms < 2 * directoryConfig.graceMs; ms += 1_000) {
+      lookup = solo.runUntil(ms).events[0]
+    }
+    assert.ok(lookup?.type === 'lookup' && lookup.key === key)
+    assert.ok(solo.now > directoryConfig.graceMs)
+    const replicas = isSeat ? [SELF, FIRST] : [FIRST, SECOND]
+    const { sent } = solo.give({ type: 'found', id: lookup.id, owner: PREDECESSOR, replicas })
+    assert.deepEqual(
+      sent.map(({ to, message }) => [to, message.type]),
+      isSeat ? [] : [[PREDECESSOR, 'compare']]
+    )
+  }
+})
+
+test('who is careful takes nothing from a node on the way, whatever the ring says', () => {
+  const solo = soloOnRing()
+  const [lookup] = solo.give({ type: 'get', id: 1, key: hashOf('x'), careful: true }).events
+  assert.ok(lookup?.type === 'lookup' && !lookup.mayBeCached)
+  const said = solo.give({ type: 'found', id: lookup.id, owner: STRANGER, replicas: [], isCached: true })
+  assert.deepEqual(said.sent, [])
+  assert.equal(solo.runUntil(directoryConfig.pauseMs).events[0]?.type, 'lookup')
 })
 
 test('of many who say that they keep copies here the nearest count', () => {
