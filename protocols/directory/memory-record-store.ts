@@ -70,7 +70,8 @@ export class MemoryRecordStore implements RecordStore {
       const key = keys[(start + i) % keys.length] as RingId
       if (!isOwned(from, key, to)) return
       const group = this.#byKey.get(key) as Map<RingId, StoredEntry>
-      for (const publisherId of [...group.keys()].sort()) {
+      const publisherIds = group.size === 1 ? group.keys() : [...group.keys()].sort()
+      for (const publisherId of publisherIds) {
         const { entry, hash } = group.get(publisherId) as StoredEntry
         yield { key, publisherId, seq: entry.seq, hash }
       }
