@@ -9,6 +9,7 @@ export const ERRORS = {
   TIMEOUT: { exit: 4, next: 'Try again; `shoal peers` shows who is reachable.' },
   NO_PEERS: { exit: 5, next: 'Start `shoal up` on another machine of this network, or name one with --peer ADDRESS.' },
   NETWORK: { exit: 6, next: 'Check that the address or port is right and not in use.' },
+  UNREACHABLE: { exit: 6, next: 'Try again in a moment; `shoal ring` shows where this peer stands.' },
   INTERRUPTED: { exit: 7, next: 'Run the same command again: it goes on where it stopped.' },
   VERIFICATION_FAILED: { exit: 8, next: 'Fetch from other holders; what was wrong has been thrown away.' },
   DISK_FULL: { exit: 9, next: 'Free some space and run the same command again: nothing verified is lost.' },

@@ -1,13 +1,12 @@
-import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import type { Startable } from '@libp2p/interface'
-import { BoundedMap } from '../core/bounded-map.ts'
-import { type RingId, ringIdFromBytes } from '../core/keyspace.ts'
+import type { RingId } from '../core/keyspace.ts'
 import type { Peer } from '../core/peer.ts'
 import type { Rng } from '../core/rng.ts'
 import { type ContactBook, contactPeers } from '../libp2p/contacts.ts'
 import { Driver, type DriverComponents, type DriverStats } from '../libp2p/driver.ts'
-import { peerFromId, peerToBytes } from '../libp2p/peer-ids.ts'
+import { peerFromId } from '../libp2p/peer-ids.ts'
+import { RingIds } from '../libp2p/ring-ids.ts'
 import { Chord, type ChordCommand } from './chord.ts'
 import { type ChordConfig, chordLimits } from './config.ts'
 import { type ChordMessage, chordCodec } from './messages.ts'
@@ -16,42 +15,29 @@ import type { Place } from './ring.ts'
 
 export const CHORD_PROTOCOL = '/shoal/chord/1.0.0'
 
-/** Ids that are remembered, since everything is compared by them; any other is computed anew. */
-const MAX_IDS = 8_192
-
 export interface ChordServiceInit {
   contacts: ContactBook
   rng: Rng
   config?: Partial<ChordConfig>
+  /** Shared with the other protocols on the ring, so that each id is computed once. */
+  ids?: RingIds
   /** Whether this node has a copy of a record that it does not own. */
   hasCopy?(key: RingId): boolean
   onEvent(event: ChordEvent): void
   onPenalty(peer: Peer, reason: string): void
 }
 
-/** Where a peer stands on the ring: the SHA-256 of its peer id's bytes. Nobody chooses it, and everyone can check it. */
-export class RingIds {
-  readonly #known = new BoundedMap<Peer, RingId>(MAX_IDS)
-
-  readonly idOf = (peer: Peer): RingId => {
-    const known = this.#known.get(peer)
-    if (known !== undefined) return known
-    const id = ringIdFromBytes(createHash('sha256').update(peerToBytes(peer)).digest())
-    this.#known.set(peer, id)
-    return id
-  }
-}
-
 /** The ring as a libp2p service. Peers that connect and speak the protocol are the way into it. */
 export class ChordService implements Startable {
   readonly [Symbol.toStringTag] = '@shoal/chord'
   readonly #chord: Chord
-  readonly #ids = new RingIds()
+  readonly #ids: RingIds
   readonly #driver: Driver<ChordCommand, ChordMessage, ChordEvent>
 
   /** @throws RangeError on a configuration whose numbers do not fit together */
   constructor(components: DriverComponents, init: ChordServiceInit) {
     const { contacts, rng, config, hasCopy, onEvent, onPenalty } = init
+    this.#ids = init.ids ?? new RingIds()
     this.#chord = new Chord({
       self: peerFromId(components.peerId),
       rng,
