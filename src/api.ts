@@ -1,4 +1,7 @@
+import type { ShoalDirectory } from './directory/api.ts'
+
 export { matches, type ParsedQuery, parseQuery, QueryError, relevance } from '../protocols/search/index.ts'
+export type * from './directory/api.ts'
 
 /**
  * What a program can ask of a peer. The running node implements it (`src/node.ts`), and so does the client of the local
@@ -6,10 +9,9 @@ export { matches, type ParsedQuery, parseQuery, QueryError, relevance } from '..
  * that survives JSON. Sizes and rates are bytes and bytes per second, durations milliseconds, times milliseconds since
  * the epoch. All methods reject with ShoalError.
  */
-export interface Shoal {
+export interface Shoal extends ShoalDirectory {
   status(): Promise<Status>
   peers(): Promise<PeerStatus[]>
-
   /** Shares files and folders and follows them from now on. Ends when all are hashed; sharing them again rescans. */
   share(paths: string[], options?: ShareOptions): AsyncIterable<ShareEvent>
   /** Stops sharing. The files stay where they are. Returns the paths that were shared. */
@@ -68,6 +70,8 @@ export interface Status {
   /** Network interfaces on which peers are looked for. */
   discovery: { name: string; working: boolean; problem?: string }[]
   peers: { connected: number; known: number; neighbours: number }
+  /** Absent when it is offline. `nodes`: about how many are on the ring, with this one. `entries`: kept for all. */
+  ring?: { nodes: number; entries: number }
   shared: { files: number; bytes: number; hashing: number }
   transfers: { active: number; paused: number; failed: number }
   rates: { down: number; up: number }

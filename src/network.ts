@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { networkInterfaces } from 'node:os'
 import type { DatabaseSync } from 'node:sqlite'
 import type { Libp2p, PeerId } from '@libp2p/interface'
+import type { ChordService } from '../protocols/chord/handler.ts'
 import type { FileId, Infohash } from '../protocols/core/ids.ts'
 import type { Peer } from '../protocols/core/peer.ts'
 import { type Rng, seededRng } from '../protocols/core/rng.ts'
+import type { DirectoryService } from '../protocols/directory/handler.ts'
 import { type ExchangeService, exchangeService, type SwarmHandle } from '../protocols/exchange/handler.ts'
 import { ContactBook, followRecords } from '../protocols/libp2p/contacts.ts'
 import { monotonicMs } from '../protocols/libp2p/driver.ts'
@@ -17,6 +19,7 @@ import type { Hit, Query, SearchEvent } from '../protocols/search/index.ts'
 import { type TrackerService, trackerService } from '../protocols/tracker/handler.ts'
 import type { TrackerEvent } from '../protocols/tracker/index.ts'
 import type { CheckedConfig } from './config.ts'
+import { NodeRing } from './directory/ring.ts'
 import { ShoalError } from './errors.ts'
 import type { Home } from './home.ts'
 import { SqliteDatastore } from './libp2p/datastore.ts'
@@ -49,6 +52,8 @@ export interface Application {
 
 interface Protocols extends Record<string, unknown> {
   overlay: OverlayService
+  chord: ChordService
+  directory: DirectoryService
   search: SearchService
   tracker: TrackerService
   exchange: ExchangeService
@@ -63,6 +68,7 @@ interface Protocols extends Record<string, unknown> {
 export class Network {
   readonly host: Libp2p<Protocols>
   readonly reach: Reach
+  readonly ring: NodeRing
   readonly reputation: Reputation
   readonly dialer: Dialer
   readonly discovery: MdnsDiscovery | undefined
@@ -74,6 +80,7 @@ export class Network {
   private constructor(init: {
     host: Libp2p<Protocols>
     contacts: ContactBook
+    ring: NodeRing
     reputation: Reputation
     discovery: MdnsDiscovery | undefined
     dialer: Dialer
@@ -83,6 +90,7 @@ export class Network {
   }) {
     const { host, contacts } = init
     this.host = host
+    this.ring = init.ring
     this.reputation = init.reputation
     this.discovery = init.discovery
     this.dialer = init.dialer
@@ -124,6 +132,7 @@ export class Network {
       }
     })
     const onPenalty = (peer: Peer, reason: string): void => reputation.penalise(peer, reason)
+    const ring = new NodeRing({ database, network: groupTag(groupKey), connections: () => host.getConnections() })
     let contacts: ContactBook | undefined
     const book = (components: { peerStore: ConstructorParameters<typeof ContactBook>[0] }): ContactBook =>
       (contacts ??= new ContactBook(components.peerStore))
@@ -145,13 +154,17 @@ export class Network {
               const [connection] = host.getConnections(idFromPeer(peer))
               return connection === undefined ? undefined : networkOf(connection.remoteAddr)
             },
-            // the search floods over the overlay's links
+            // the search floods over the overlay's links; the ring notices by them that there is another one
             onEvent: event => {
               host.services.search.command(event)
+              host.services.chord.command(event)
               if (event.type === 'neighbourUp') application.onNeighbour()
             },
             onPenalty
           })(components),
+        chord: components => ring.chordService({ contacts: book(components), rng: freshRng(), onPenalty })(components),
+        directory: components =>
+          ring.directoryService({ contacts: book(components), rng: freshRng(), onPenalty })(components),
         search: components =>
           searchService({
             contacts: book(components),
@@ -194,12 +207,13 @@ export class Network {
         })
       : undefined
     host.addEventListener('self:peer:update', () => discovery?.announce())
-    return new Network({ host, contacts, reputation, discovery, dialer, listen, port, config })
+    return new Network({ host, contacts, ring, reputation, discovery, dialer, listen, port, config })
   }
 
   /** @throws ShoalError NETWORK */
   async start(): Promise<void> {
     await startHost(this.host, this.#listen)
+    this.ring.start()
     if (this.#config.listen.length === 0) this.#port.remember(this.addresses)
     this.discovery?.start()
     await this.dialer.start(this.#config.peers)
@@ -208,6 +222,7 @@ export class Network {
   async stop(): Promise<void> {
     this.dialer.stop()
     await this.discovery?.stop()
+    await this.ring.leave()
     this.#stopFollowing()
     await this.host.stop()
   }

@@ -13,6 +13,7 @@ import type {
   Listing,
   LsOptions,
   PeerStatus,
+  RingStatus,
   SearchEvent,
   SearchOptions,
   Share,
@@ -28,6 +29,8 @@ import type {
 } from './api.ts'
 import { type CheckedConfig, checkConfig, type NodeConfig } from './config.ts'
 import { openDatabase } from './database.ts'
+import { PlainDirectory } from './directory/plain.ts'
+import { directorySchema } from './directory/record-schema.ts'
 import { ShoalError } from './errors.ts'
 import { type Home, openHome } from './home.ts'
 import { datastoreSchema } from './libp2p/datastore.ts'
@@ -48,7 +51,7 @@ import { LastResults, resultsSchema } from './search/results.ts'
 import { Searches } from './search/searches.ts'
 import { SharedKeys } from './search/shared-keys.ts'
 import { type Reach, searchForUser } from './search/user-search.ts'
-import { peersOf, problemsOf, trafficOf } from './status.ts'
+import { peersOf, problemsOf, ringOf, trafficOf } from './status.ts'
 import { Announcer } from './transfers/announcer.ts'
 import { BegunTransfers } from './transfers/begun.ts'
 import { Seeder } from './transfers/seeder.ts'
@@ -83,6 +86,7 @@ export async function createNode(config: NodeConfig): Promise<ShoalNode> {
       resultsSchema,
       watchesSchema,
       datastoreSchema,
+      directorySchema,
       portSchema
     ])
     const node = await Node.create(checked, { home, database, groupKey })
@@ -98,6 +102,7 @@ export async function createNode(config: NodeConfig): Promise<ShoalNode> {
 /** What there is only with a network. */
 interface Online {
   network: Network
+  directory: PlainDirectory
   searches: Searches
   prover: Prover
   sharedKeys: SharedKeys
@@ -189,6 +194,7 @@ class Node implements ShoalNode {
         known: online?.network.dialer.knownPeers ?? 0,
         neighbours: online?.network.neighbours.size ?? 0
       },
+      ...ringOf(online?.network),
       shared: this.#library.totals(),
       transfers: { active: transfers.length - paused - failed, paused, failed },
       ...trafficOf(online?.network),
@@ -198,6 +204,10 @@ class Node implements ShoalNode {
 
   async peers(): Promise<PeerStatus[]> {
     return this.#online === undefined ? [] : peersOf(this.#online.network)
+  }
+
+  async ring(): Promise<RingStatus> {
+    return this.#needOnline().network.ring.status
   }
 
   share(paths: string[], options?: ShareOptions): AsyncIterable<ShareEvent> {
@@ -262,6 +272,14 @@ class Node implements ShoalNode {
   watchEvents(options: { signal?: AbortSignal } = {}): AsyncIterable<WatchEvent> {
     return this.#saved.events(options.signal)
   }
+
+  readonly directoryGet: Shoal['directoryGet'] = async (key, options) =>
+    await this.#needOnline().directory.directoryGet(key, options)
+  readonly directoryPut: Shoal['directoryPut'] = async entry => await this.#needOnline().directory.directoryPut(entry)
+  readonly directoryAppend: Shoal['directoryAppend'] = async (key, items) =>
+    await this.#needOnline().directory.directoryAppend(key, items)
+  readonly directoryRemove: Shoal['directoryRemove'] = async (key, items) =>
+    await this.#needOnline().directory.directoryRemove(key, items)
 
   async close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -339,7 +357,8 @@ class Node implements ShoalNode {
       tell: keys => search.command({ type: 'share', keys }),
       clock: monotonicMs
     })
-    this.#online = { network, searches, prover, sharedKeys, seeder, transfers }
+    const directory = new PlainDirectory(network.ring.directory)
+    this.#online = { network, directory, searches, prover, sharedKeys, seeder, transfers }
     this.#watches = new Watches(parts.database, {
       searches,
       self: this.#peerId,

@@ -8,11 +8,20 @@ import type { Network } from './network.ts'
 /** A node that has been up for so long and knows nobody has a problem. */
 const ALONE_AFTER_MS = 15_000
 
+/** A node that knows peers and has no place on their ring for so long has a problem; a join takes a few seconds. */
+const PLACELESS_AFTER_MS = 60_000
+
 /** What this node moves, and has moved since it was started. */
 export function trafficOf(network: Network | undefined): Pick<Status, 'rates' | 'totals'> {
   if (network === undefined) return { rates: { down: 0, up: 0 }, totals: { down: 0, up: 0 } }
   const { receivedBytes, sentBytes, down, up } = network.host.services.exchange.traffic()
   return { rates: { down: Math.round(down), up: Math.round(up) }, totals: { down: receivedBytes, up: sentBytes } }
+}
+
+export function ringOf(network: Network | undefined): Pick<Status, 'ring'> {
+  if (network === undefined) return {}
+  const { nodes, kept } = network.ring.status
+  return { ring: { nodes, entries: kept.entries } }
 }
 
 export function peersOf(network: Network): PeerStatus[] {
@@ -59,6 +68,13 @@ export function problemsOf(network: Network | undefined, startedAt: number): Sta
       next:
         'Start `shoal up` on another machine of this network; if it does not find this one, run it with ' +
         `--peer ${address ?? 'ADDRESS'}`
+    })
+  }
+  if (network.ring.placelessMs > PLACELESS_AFTER_MS) {
+    problems.push({
+      code: 'NO_RING',
+      message: 'no place on the ring of peers has been found yet: the global directory is out of reach',
+      next: 'Wait a little; if it stays so, update the other peers, or name one that is up to date with --peer ADDRESS.'
     })
   }
   return problems

@@ -20,6 +20,12 @@ const MAX_TTL = 255
 const text = z.string().min(1).max(MAX_PATH_LENGTH)
 // relative to what? the caller's working directory is not the node's
 const path = text.refine(isAbsolute, 'must be an absolute path')
+/** Of the global directory: as many hex digits as it has, or a text. */
+const key = z.string().min(1).max(1_000)
+/** In base64, longer than any entry. */
+const payload = z.string().max(32 * 1024)
+const MAX_ITEMS = 1_000
+
 const target = z.string().min(1).max(MAX_TARGET_LENGTH)
 
 export const bodies = {
@@ -49,6 +55,14 @@ export const bodies = {
     maxBytes: z.int().nonnegative().optional()
   }),
   unwatch: z.strictObject({ number: z.int() }),
+  directoryGet: z.strictObject({ key, careful: z.boolean().optional() }),
+  directoryPut: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('value'), payload }),
+    z.strictObject({ kind: z.literal('member'), key, payload }),
+    z.strictObject({ kind: z.literal('own'), name: text, payload })
+  ]),
+  directoryAppend: z.strictObject({ key, items: z.array(payload).min(1).max(MAX_ITEMS) }),
+  directoryRemove: z.strictObject({ key, items: z.array(payload).min(1).max(MAX_ITEMS).optional() }),
   get: z.strictObject({
     target,
     out: path.optional(),

@@ -1,6 +1,10 @@
 import { lstat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type {
+  DirectoryAnswer,
+  DirectoryDraft,
+  DirectoryGetOptions,
+  DirectoryPut,
   ForgetOptions,
   Forgotten,
   GetEvent,
@@ -8,6 +12,7 @@ import type {
   Listing,
   LsOptions,
   PeerStatus,
+  RingStatus,
   SearchEvent,
   SearchOptions,
   Share,
@@ -99,6 +104,10 @@ class SocketShoal implements Shoal {
     return (await this.#requests.answer({ method: 'GET', path: '/v1/peers' })) as PeerStatus[]
   }
 
+  async ring(): Promise<RingStatus> {
+    return (await this.#requests.answer({ method: 'GET', path: '/v1/ring' })) as RingStatus
+  }
+
   async shares(): Promise<Share[]> {
     return (await this.#requests.answer({ method: 'GET', path: '/v1/shares' })) as Share[]
   }
@@ -156,6 +165,25 @@ class SocketShoal implements Shoal {
 
   watchEvents({ signal }: { signal?: AbortSignal } = {}): AsyncIterable<WatchEvent> {
     return this.#stream('/v1/watch-events', {}, signal)
+  }
+
+  async directoryGet(key: string, { signal, ...options }: DirectoryGetOptions = {}): Promise<DirectoryAnswer> {
+    const body = { ...options, key }
+    return (await this.#requests.answer({ method: 'POST', path: '/v1/directory-get', body, signal })) as DirectoryAnswer
+  }
+
+  async directoryPut(entry: DirectoryDraft): Promise<DirectoryPut> {
+    return (await this.#requests.answer({ method: 'POST', path: '/v1/directory-put', body: entry })) as DirectoryPut
+  }
+
+  async directoryAppend(key: string, items: string[]): Promise<DirectoryPut> {
+    const body = { key, items }
+    return (await this.#requests.answer({ method: 'POST', path: '/v1/directory-append', body })) as DirectoryPut
+  }
+
+  async directoryRemove(key: string, items?: string[]): Promise<string> {
+    const body = { key, items }
+    return (await this.#requests.answer({ method: 'POST', path: '/v1/directory-remove', body })) as string
   }
 
   async close(): Promise<void> {

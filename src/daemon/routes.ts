@@ -39,6 +39,7 @@ export class Routes {
     app.get('/v1/hello', c => c.json(hello))
     app.get('/v1/status', async c => c.json(await shoal.status()))
     app.get('/v1/peers', async c => c.json(await shoal.peers()))
+    app.get('/v1/ring', async c => c.json(await shoal.ring()))
     app.get('/v1/shares', async c => c.json(await shoal.shares()))
     app.get('/v1/transfers', async c => c.json(await shoal.transfers()))
 
@@ -69,6 +70,19 @@ export class Routes {
     })
     app.post('/v1/unwatch', async c => c.json(await shoal.unwatch((await bodyOf(c, bodies.unwatch)).number)))
     app.post('/v1/watch-events', () => this.#stream(signal => shoal.watchEvents({ signal })))
+    app.post('/v1/directory-get', async c => {
+      const { key, ...options } = await bodyOf(c, bodies.directoryGet)
+      return c.json(await shoal.directoryGet(key, { ...present(options), signal: c.req.raw.signal }))
+    })
+    app.post('/v1/directory-put', async c => c.json(await shoal.directoryPut(await bodyOf(c, bodies.directoryPut))))
+    app.post('/v1/directory-append', async c => {
+      const { key, items } = await bodyOf(c, bodies.directoryAppend)
+      return c.json(await shoal.directoryAppend(key, items))
+    })
+    app.post('/v1/directory-remove', async c => {
+      const { key, items } = await bodyOf(c, bodies.directoryRemove)
+      return c.json(await shoal.directoryRemove(key, items))
+    })
     app.post('/v1/get', async c => {
       const { target, ...options } = await bodyOf(c, bodies.get)
       return this.#stream(signal => shoal.get(target, { ...present(options), signal }))

@@ -14,10 +14,10 @@ import { failureOf } from './failures.ts'
 /** Where this node stands on the ring. */
 export interface RingPlace extends Place {
   /**
-   * Its neighbours are known, or there is nobody who could be one. Until then a key may seem to lie here that has its
-   * owner elsewhere.
+   * It has successors, or there is nobody who could be one. Until then a key may seem to lie here that has its owner
+   * elsewhere.
    */
-  readonly isSettled: boolean
+  readonly isOnRing: boolean
 }
 
 export interface Answer {
@@ -107,7 +107,7 @@ export class RingDirectory implements DirectoryCalls {
     if (event.type !== 'got') throw new ShoalError('INTERNAL', `the directory answers a get by ${event.type}`)
     const { entries, total } = event
     // who is alone among peers cannot speak for them
-    return { entries, total, isComplete: event.isComplete && this.place.isSettled }
+    return { entries, total, isComplete: event.isComplete && this.place.isOnRing }
   }
 
   async put(draft: Draft): Promise<Published> {
@@ -169,8 +169,8 @@ export class RingDirectory implements DirectoryCalls {
 
   /** All who wait for it wait together. */
   async #findPlace(signal: AbortSignal | undefined): Promise<void> {
-    if (this.place.isSettled) return
-    this.#placing ??= this.#settled().finally(() => {
+    if (this.place.isOnRing) return
+    this.#placing ??= this.#placed().finally(() => {
       this.#placing = undefined
     })
     if (signal === undefined) return await this.#placing
@@ -187,9 +187,9 @@ export class RingDirectory implements DirectoryCalls {
     }
   }
 
-  async #settled(): Promise<void> {
+  async #placed(): Promise<void> {
     const until = performance.now() + PLACE_MS
-    while (!this.place.isSettled && !this.#closed.signal.aborted && performance.now() < until) {
+    while (!this.place.isOnRing && !this.#closed.signal.aborted && performance.now() < until) {
       await new Promise(resolve => setTimeout(resolve, POLL_MS).unref())
     }
   }

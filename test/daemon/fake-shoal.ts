@@ -1,4 +1,8 @@
 import type {
+  DirectoryAnswer,
+  DirectoryDraft,
+  DirectoryGetOptions,
+  DirectoryPut,
   ForgetOptions,
   Forgotten,
   GetEvent,
@@ -6,6 +10,7 @@ import type {
   Listing,
   LsOptions,
   PeerStatus,
+  RingStatus,
   SearchEvent,
   SearchOptions,
   Share,
@@ -36,6 +41,7 @@ export const STATUS: Status = {
   privateGroup: false,
   discovery: [{ name: 'eth0', working: true }],
   peers: { connected: 3, known: 12, neighbours: 2 },
+  ring: { nodes: 5, entries: 7 },
   shared: { files: 3, bytes: 3_500_000, hashing: 0 },
   transfers: { active: 1, paused: 0, failed: 0 },
   rates: { down: 1_000_000, up: 0 },
@@ -104,6 +110,27 @@ export const WATCH: Watch = {
   ]
 }
 
+export const RING: RingStatus = {
+  id: `4${'0'.repeat(63)}`,
+  predecessor: { peerId: OTHER, id: `3${'0'.repeat(63)}` },
+  successors: [{ peerId: OTHER, id: `6${'0'.repeat(63)}` }],
+  fingers: [],
+  share: 0.0625,
+  nodes: 2,
+  kept: { entries: 12, bytes: 3_400 },
+  published: 3,
+  settled: true
+}
+
+export const ANSWER: DirectoryAnswer = {
+  key: ID,
+  entries: [
+    { kind: 'member', publisher: OTHER, publishedAt: 0, expiresAt: 60_000, payload: 'AAE=', items: ['c2Vh', 'aWNl'] }
+  ],
+  total: 1,
+  isComplete: true
+}
+
 /** A peer that does what a test tells it, and remembers what it was asked. */
 export class FakeShoal implements Shoal {
   readonly asked: unknown[][] = []
@@ -122,6 +149,8 @@ export class FakeShoal implements Shoal {
   watchList: Watch[] = [WATCH]
   watchFound: WatchEvent[] = []
   endless = false
+  ringStatus: RingStatus = RING
+  answer: DirectoryAnswer = ANSWER
   failure: ShoalError | undefined
   readonly #streams: { fail(error: unknown): void }[] = []
 
@@ -133,6 +162,31 @@ export class FakeShoal implements Shoal {
   async peers(): Promise<PeerStatus[]> {
     this.#ask('peers')
     return this.peerList
+  }
+
+  async ring(): Promise<RingStatus> {
+    this.#ask('ring')
+    return this.ringStatus
+  }
+
+  async directoryGet(key: string, { signal: _, ...options }: DirectoryGetOptions = {}): Promise<DirectoryAnswer> {
+    this.#ask('directoryGet', key, options)
+    return this.answer
+  }
+
+  async directoryPut(entry: DirectoryDraft): Promise<DirectoryPut> {
+    this.#ask('directoryPut', entry)
+    return { key: ID, copies: 4 }
+  }
+
+  async directoryAppend(key: string, items: string[]): Promise<DirectoryPut> {
+    this.#ask('directoryAppend', key, items)
+    return { key: ID, copies: 4 }
+  }
+
+  async directoryRemove(key: string, items?: string[]): Promise<string> {
+    this.#ask('directoryRemove', key, items)
+    return ID
   }
 
   async shares(): Promise<Share[]> {
