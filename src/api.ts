@@ -12,6 +12,7 @@ export type * from './directory/api.ts'
 export interface Shoal extends ShoalDirectory {
   status(): Promise<Status>
   peers(): Promise<PeerStatus[]>
+
   /** Shares files and folders and follows them from now on. Ends when all are hashed; sharing them again rescans. */
   share(paths: string[], options?: ShareOptions): AsyncIterable<ShareEvent>
   /** Stops sharing. The files stay where they are. Returns the paths that were shared. */
