@@ -42,7 +42,7 @@ export interface ChordInit {
   hasCopy?: (key: RingId, now: number) => boolean
   /** Where it stands, and what it knows, when a ring is not grown but given: for simulations. */
   place?: Place
-  fingers?: readonly Peer[]
+  fingers?: (table: Fingers) => void
   config?: Partial<ChordConfig>
 }
 
@@ -85,7 +85,7 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
     this.#fingers = new Fingers(self, idOf, config.digitBits)
     const last = place?.successors.at(-1)
     if (last !== undefined) this.#fingers.fit(last)
-    for (const peer of fingers ?? []) this.#fingers.offer(peer)
+    fingers?.(this.#fingers)
     this.#routes = new Routes({ idOf, config })
     this.#answers = new Answers(config.hedgeMs, config.firstHedgeMs)
     const isUp = (peer: Peer): boolean => this.#uniting.isUp(peer)

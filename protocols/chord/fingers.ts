@@ -1,8 +1,7 @@
-import { isBetween, type RingId, ringAdd, ringShare } from '../core/keyspace.ts'
+import { HEAD_SPAN, headOf, isBetween, type RingId, ringAdd, ringShare } from '../core/keyspace.ts'
 import type { Peer } from '../core/peer.ts'
 import { chordLimits } from './config.ts'
 
-const BITS = 48
 /** A finger makes room only for a node that is clearly nearer: round trips vary. */
 const NEARER = 0.8
 
@@ -60,7 +59,7 @@ export class Fingers {
     this.#bits = Math.max(bits, 1)
     this.#levels = levelsOf(this.#bits, this.#digitBits)
     const [peers, roundTrips] = [[...this], this.#roundTrips]
-    this.#slots = []
+    this.#slots = new Array(this.count).fill(undefined)
     this.#roundTrips = undefined
     for (const peer of peers) this.offer(peer, roundTrips?.get(peer))
   }
@@ -77,6 +76,20 @@ export class Fingers {
     const digit = BigInt(2 ** level.width - 1 - (slot - level.firstSlot))
     const within = (width * BigInt(Math.floor(share * 2 ** 32))) >> 32n
     return ringAdd(this.#idOf(this.#self), width * digit + within)
+  }
+
+  /**
+   * Puts the first node of each arc into its slot: for a ring that is not grown but given.
+   * @param firstIn the first node at or past `begin` and before `end`, points of which these are the first 48 bits
+   */
+  fill(firstIn: (begin: number, end: number) => Peer | undefined): void {
+    for (const { width, end, firstSlot } of this.#levels) {
+      const span = HEAD_SPAN / 2 ** end
+      for (let digit = 1; digit < 2 ** width; digit++) {
+        const begin = (this.#selfHead + digit * span) % HEAD_SPAN
+        this.#slots[firstSlot + 2 ** width - 1 - digit] = firstIn(begin, (begin + span) % HEAD_SPAN)
+      }
+    }
   }
 
   /**
@@ -117,9 +130,9 @@ export class Fingers {
   /** The slot that nodes so far away belong into; undefined when the successor list is for them. */
   #slotOf(id: RingId): number | undefined {
     let distance = headOf(id) - this.#selfHead
-    if (distance < 0) distance += 2 ** BITS
+    if (distance < 0) distance += HEAD_SPAN
     for (const { width, end, firstSlot } of this.#levels) {
-      const digit = Math.floor(distance / 2 ** (BITS - end))
+      const digit = Math.floor(distance / (HEAD_SPAN / 2 ** end))
       if (digit > 0) return firstSlot + 2 ** width - 1 - digit
     }
     return undefined
@@ -128,8 +141,6 @@ export class Fingers {
   #set(slot: number, peer: Peer, roundTripMs: number | undefined): void {
     const present = this.#slots[slot]
     if (present !== undefined) this.#roundTrips?.delete(present)
-    // without holes, which make an array slow
-    while (this.#slots.length < slot) this.#slots.push(undefined)
     this.#slots[slot] = peer
     if (roundTripMs === undefined) return
     this.#roundTrips ??= new Map()
@@ -157,9 +168,4 @@ function levelsOf(bits: number, widest: number): readonly Level[] {
     LEVELS.set(bits * 8 + widest, levels)
     return levels
   }
-}
-
-/** The first 48 bits: no two of a billion nodes are so near that the rest would matter for a shortcut. */
-function headOf(id: RingId): number {
-  return Number.parseInt(id.slice(0, BITS / 4), 16)
 }

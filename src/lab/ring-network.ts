@@ -1,17 +1,17 @@
 import { createHash } from 'node:crypto'
-import { Fingers } from '../../protocols/chord/fingers.ts'
 import {
   Chord,
   type ChordCommand,
   type ChordConfig,
   type ChordEvent,
+  type ChordInit,
   type ChordMessage,
   chordCodec,
   chordConfig,
   type LookupCost,
   type Place
 } from '../../protocols/chord/index.ts'
-import { isBetween, type RingId, ringIdFromBytes } from '../../protocols/core/keyspace.ts'
+import { HEAD_SPAN, headOf, type RingId, ringIdFromBytes } from '../../protocols/core/keyspace.ts'
 import { indexPeers, type Peer } from '../../protocols/core/peer.ts'
 import type { Rng } from '../../protocols/core/rng.ts'
 import type { Channel, Simulation } from '../simulator/index.ts'
@@ -33,8 +33,8 @@ export class RingNetwork {
   readonly #seed: number
   readonly #ids: RingId[] = []
   readonly #waiting = new Map<number, (result: LookupResult) => void>()
-  /** Where peers begin that are put into a ring that stands. */
-  readonly #begin = new Map<Peer, { place: Place; fingers: readonly Peer[] }>()
+  /** Where a peer begins that is put into a ring that stands. */
+  #standing: ((self: Peer) => Pick<ChordInit, 'place' | 'fingers'>) | undefined
   #lastLookup = 0
 
   /** @param init.onRing what a peer's application does when its place changes */
@@ -49,9 +49,8 @@ export class RingNetwork {
       name: 'chord',
       codec: chordCodec(indexPeers),
       machine: (self, rng) => {
-        const begin = this.#begin.get(self)
-        this.#begin.delete(self)
-        return new Chord({ self, rng, idOf: this.idOf, config: this.config, ...begin })
+        const standing = this.#standing?.(self)
+        return new Chord({ self, rng, idOf: this.idOf, config: this.config, ...standing })
       },
       onEvent: (peer, event) => {
         if (event.type === 'ring') init.onRing?.(peer, event)
@@ -80,19 +79,26 @@ export class RingNetwork {
   addRing(count: number): Peer[] {
     const first = this.#simulation.peerCount
     const sorted = this.sorted(Array.from({ length: count }, (_, i) => (first + i) as Peer))
-    const { successors } = this.config
-    sorted.forEach((peer, i) => {
-      const at = (offset: number): Peer => sorted[(i + offset + count) % count] as Peer
-      const others = Math.min(successors, count - 1)
-      this.#begin.set(peer, {
+    const places = new Uint32Array(count)
+    sorted.forEach((peer, place) => {
+      places[(peer as number) - first] = place
+    })
+    const others = Math.min(this.config.successors, count - 1)
+    const firstIn = this.#firstIn(sorted)
+    this.#standing = self => {
+      const place = places[(self as number) - first] as number
+      const at = (offset: number): Peer => sorted[(place + offset + count) % count] as Peer
+      return {
         place: {
           predecessor: count > 1 ? at(-1) : undefined,
           successors: Array.from({ length: others }, (_, k) => at(k + 1))
         },
-        fingers: count - 1 > successors ? this.#idealFingers(sorted, peer, at(successors)) : []
-      })
-    })
-    return this.#simulation.addPeers(count)
+        ...(count - 1 > others ? { fingers: table => table.fill(firstIn) } : {})
+      }
+    }
+    const peers = this.#simulation.addPeers(count)
+    this.#standing = undefined
+    return peers
   }
 
   /** Peers join one after another through random ones that are there, `everyMs` apart. */
@@ -156,14 +162,22 @@ export class RingNetwork {
     })
   }
 
-  #idealFingers(sorted: readonly Peer[], peer: Peer, last: Peer): Peer[] {
-    const table = new Fingers(peer, this.idOf, this.config.digitBits)
-    table.fit(last)
-    for (let slot = 0; slot < table.count; slot++) {
-      const finger = this.successorOf(table.target(slot), sorted)
-      if (isBetween(this.idOf(last), this.idOf(finger), this.idOf(peer))) table.offer(finger)
+  /** Of peers in order, the first in an arc, found through a table of as many equal arcs as there are peers. */
+  #firstIn(sorted: readonly Peer[]): (begin: number, end: number) => Peer | undefined {
+    const heads = Float64Array.from(sorted, peer => headOf(this.idOf(peer)))
+    const arcOf = (head: number): number => Math.floor((head / HEAD_SPAN) * sorted.length)
+    const firsts = new Uint32Array(sorted.length)
+    for (let arc = 0, i = 0; arc < firsts.length; arc++) {
+      while (i < heads.length && arcOf(heads[i] as number) < arc) i++
+      firsts[arc] = i
     }
-    return [...table]
+    return (begin, end) => {
+      let i = firsts[arcOf(begin)] as number
+      while (i < heads.length && (heads[i] as number) < begin) i++
+      const head = heads[i % heads.length] as number
+      const isIn = begin < end ? begin <= head && head < end : begin <= head || head < end
+      return isIn ? sorted[i % sorted.length] : undefined
+    }
   }
 
   #onEnd(event: Exclude<ChordEvent, { type: 'ring' | 'left' }>): void {
