@@ -67,6 +67,11 @@ export class Lookup {
     return this.#lost
   }
 
+  /** Of these, nodes past the key. */
+  get lostPast(): number {
+    return this.#after.filter(({ state }) => state === 'lost').length
+  }
+
   get asked(): number {
     return this.#asked
   }

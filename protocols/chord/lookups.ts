@@ -79,7 +79,7 @@ export class Lookups {
     const { key, contact, isOutside = false } = order
     const isFull = this.#running.size >= chordLimits.maxLookups
     if (isFull) {
-      order.onDone(undefined, { asked: 0, lost: 0, stalls: 0, elapsedMs: 0 })
+      order.onDone(undefined, { asked: 0, lost: 0, lostPast: 0, stalls: 0, elapsedMs: 0 })
       return
     }
     const start: Hop =
@@ -231,6 +231,7 @@ export class Lookups {
     order.onDone(found, {
       asked: lookup.asked,
       lost: lookup.lost.length,
+      lostPast: lookup.lostPast,
       stalls,
       elapsedMs: this.#out.now - startedMs
     })

@@ -18,6 +18,8 @@ export interface LookupCost {
   readonly asked: number
   /** Of these, nodes that did not answer. */
   readonly lost: number
+  /** Of these, nodes past the key: it would have been theirs. */
+  readonly lostPast: number
   /** How often there was nothing to do but wait until a question had failed. */
   readonly stalls: number
   readonly elapsedMs: number

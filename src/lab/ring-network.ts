@@ -16,6 +16,18 @@ import { indexPeers, type Peer } from '../../protocols/core/peer.ts'
 import type { Rng } from '../../protocols/core/rng.ts'
 import type { Channel, Simulation } from '../simulator/index.ts'
 
+/** Nothing is repaired, renewed or remembered: a ring as it is left alone. */
+export const withoutUpkeep = {
+  stabilizeMs: [1e8, 1e8],
+  fingerMs: 1e8,
+  uniteMs: 1e8,
+  joinMs: 1e8,
+  routes: 0
+} as const satisfies Partial<ChordConfig>
+
+/** Fingers in powers of two, and one question at a time: as the papers have it. */
+export const asInThePaper = { digitBits: 1, parallel: 1 } as const satisfies Partial<ChordConfig>
+
 /** How a lookup ended. */
 export interface LookupResult extends LookupCost {
   key: RingId
@@ -23,6 +35,8 @@ export interface LookupResult extends LookupCost {
   owner: Peer | undefined
   /** To the owner: one more than the papers count, which stop at its predecessor. */
   hops: number
+  /** The last node before the key that answered, or the asker. */
+  via: Peer
 }
 
 /** The Chord machines on all peers of a simulation, and the ring that they should make. */
@@ -32,7 +46,7 @@ export class RingNetwork {
   readonly #simulation: Simulation
   readonly #seed: number
   readonly #ids: RingId[] = []
-  readonly #waiting = new Map<number, (result: LookupResult) => void>()
+  readonly #waiting = new Map<number, { from: Peer; done: (result: LookupResult) => void }>()
   /** Where a peer begins that is put into a ring that stands. */
   #standing: ((self: Peer) => Pick<ChordInit, 'place' | 'fingers'>) | undefined
   #lastLookup = 0
@@ -123,7 +137,7 @@ export class RingNetwork {
     mode: 'recursive' | 'iterative' = 'iterative'
   ): void {
     const id = ++this.#lastLookup
-    this.#waiting.set(id, done)
+    this.#waiting.set(id, { from, done })
     this.channel.command(from, { type: 'lookup', id, key, mode })
   }
 
@@ -140,15 +154,15 @@ export class RingNetwork {
     return peers.toSorted((a, b) => (this.idOf(a) < this.idOf(b) ? -1 : 1))
   }
 
-  /** The first at or past the key, of peers in the order of their ids. */
-  successorOf(key: RingId, sorted: readonly Peer[]): Peer {
+  /** The owner of a key is the first at or past it, of peers in the order of their ids. */
+  ownerOf(key: RingId, sorted: readonly Peer[]): { owner: Peer; predecessor: Peer } {
     let [low, high] = [0, sorted.length]
     while (low < high) {
       const middle = (low + high) >>> 1
       if (this.idOf(sorted[middle] as Peer) < key) low = middle + 1
       else high = middle
     }
-    return sorted[low % sorted.length] as Peer
+    return { owner: sorted[low % sorted.length] as Peer, predecessor: sorted.at(low - 1) as Peer }
   }
 
   /** Whether everyone knows exactly those that come next to it. */
@@ -181,11 +195,16 @@ export class RingNetwork {
   }
 
   #onEnd(event: Exclude<ChordEvent, { type: 'ring' | 'left' }>): void {
-    const done = this.#waiting.get(event.id)
+    const waiting = this.#waiting.get(event.id)
+    if (waiting === undefined) return
     this.#waiting.delete(event.id)
-    const { key, asked, lost, stalls, elapsedMs } = event
-    const found = event.type === 'found' ? { owner: event.owner, hops: event.hops } : { owner: undefined, hops: 0 }
-    done?.({ key, asked, lost, stalls, elapsedMs, ...found })
+    const { from, done } = waiting
+    const { key, asked, lost, lostPast, stalls, elapsedMs } = event
+    const found =
+      event.type === 'found'
+        ? { owner: event.owner, hops: event.hops, via: event.via ?? from }
+        : { owner: undefined, hops: 0, via: from }
+    done({ key, asked, lost, lostPast, stalls, elapsedMs, ...found })
   }
 }
 

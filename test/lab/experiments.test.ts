@@ -23,7 +23,9 @@ const SMALL: Record<string, Record<string, string>> = {
   },
   upkeep: { peers: '200', copies: '0.02', objects: '10', searches: '5' },
   churn: { peers: '80', minutes: '1', searches: '5' },
-  attack: { peers: '80', factor: '100', seconds: '5', attackers: '2' }
+  attack: { peers: '80', factor: '100', seconds: '5', attackers: '2' },
+  'ring-path': { peers: '64,300', lookups: '50' },
+  'ring-failures': { peers: '100', dead: '0,0.5', lookups: '50' }
 }
 
 function run(experiment: Experiment, seed = 1): Row[] {

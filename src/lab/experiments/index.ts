@@ -5,8 +5,21 @@ import floodReach from './flood-reach.ts'
 import flooding from './flooding.ts'
 import graph from './graph.ts'
 import healing from './healing.ts'
+import ringFailures from './ring-failures.ts'
+import ringPath from './ring-path.ts'
 import upkeep from './upkeep.ts'
 import walks from './walks.ts'
 
 /** In the order in which they are listed. */
-export const experiments: readonly Experiment[] = [graph, healing, floodReach, flooding, walks, upkeep, churn, attack]
+export const experiments: readonly Experiment[] = [
+  graph,
+  healing,
+  floodReach,
+  flooding,
+  walks,
+  upkeep,
+  churn,
+  attack,
+  ringPath,
+  ringFailures
+]
