@@ -5,6 +5,7 @@ import floodReach from './flood-reach.ts'
 import flooding from './flooding.ts'
 import graph from './graph.ts'
 import healing from './healing.ts'
+import ringChurn from './ring-churn.ts'
 import ringFailures from './ring-failures.ts'
 import ringPath from './ring-path.ts'
 import upkeep from './upkeep.ts'
@@ -21,5 +22,6 @@ export const experiments: readonly Experiment[] = [
   churn,
   attack,
   ringPath,
-  ringFailures
+  ringFailures,
+  ringChurn
 ]
