@@ -6,9 +6,9 @@ import { RingMembers } from '../ring-members.ts'
 import { asInThePaper, RingNetwork } from '../ring-network.ts'
 import { exponential } from '../sessions.ts'
 
-const PAPER = 'of the paper, leaving'
-const LEAVING = 'ours, leaving'
-const CRASHING = 'ours, crashing'
+const PAPER = 'of the paper (leave)'
+const LEAVING = 'ours (leave)'
+const CRASHING = 'ours (crash)'
 const KINDS = {
   [PAPER]: { isCrash: false, config: asInThePaper },
   [LEAVING]: { isCrash: false, config: {} },
