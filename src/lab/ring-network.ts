@@ -208,6 +208,7 @@ export class RingNetwork {
   }
 }
 
-function hashOf(text: string): RingId {
+/** The id of anything: SHA-256. */
+export function hashOf(text: string): RingId {
   return ringIdFromBytes(createHash('sha256').update(text).digest())
 }

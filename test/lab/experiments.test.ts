@@ -26,7 +26,8 @@ const SMALL: Record<string, Record<string, string>> = {
   attack: { peers: '80', factor: '100', seconds: '5', attackers: '2' },
   'ring-path': { peers: '64,300', lookups: '50' },
   'ring-failures': { peers: '100', dead: '0,0.5', lookups: '50' },
-  'ring-churn': { peers: '60', successors: '8', rates: '0.1', lookups: '30' }
+  'ring-churn': { peers: '60', successors: '8', rates: '0.1', lookups: '30' },
+  'ring-load': { peers: '200', keys: '4000', ids: '1,4' }
 }
 
 function run(experiment: Experiment, seed = 1): Row[] {

@@ -7,6 +7,7 @@ import graph from './graph.ts'
 import healing from './healing.ts'
 import ringChurn from './ring-churn.ts'
 import ringFailures from './ring-failures.ts'
+import ringLoad from './ring-load.ts'
 import ringPath from './ring-path.ts'
 import upkeep from './upkeep.ts'
 import walks from './walks.ts'
@@ -23,5 +24,6 @@ export const experiments: readonly Experiment[] = [
   attack,
   ringPath,
   ringFailures,
-  ringChurn
+  ringChurn,
+  ringLoad
 ]
