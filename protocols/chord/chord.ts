@@ -237,7 +237,7 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
     const { purpose } = query
     if (message.type !== 'relayed') this.#learn(from, this.#out.now - query.sentMs)
     if (purpose.type === 'ring' && message.type === 'place') this.#onPlace(from, message.place)
-    else if (purpose.type === 'ping' && message.type === 'pong') this.#ring.onPong(from)
+    else if (purpose.type === 'ping' && message.type === 'pong') this.#execute(this.#ring.onPong(from))
     else if (purpose.type === 'lookup' && message.type === 'hop') this.#lookups.onHop({ ...query, purpose }, message)
     else if (purpose.type === 'relay' && message.type === 'relayed') {
       this.#lookups.onRelayed({ ...query, purpose }, message.found)
@@ -278,7 +278,7 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
   #onPeerDown(peer: Peer): void {
     const wasUp = this.#uniting.isUp(peer)
     this.#uniting.onPeerDown(peer)
-    this.#fingers.remove(peer)
+    if (this.#fingers.remove(peer)) this.#uniting.onLost(peer)
     this.#relays.onPeerDown(peer)
     for (const query of this.#queries.onPeerDown(peer, this.#out.now)) this.#onFailedQuery(query)
     if (!wasUp || this.#isLeaving) return
@@ -291,7 +291,10 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
     this.#answers.didNotCome()
     this.#forget(query.peer)
     if (query.purpose.type === 'lookup' || query.purpose.type === 'relay') this.#lookups.onLost(query)
-    else this.#onFailed(query.peer)
+    else {
+      this.#uniting.onLost(query.peer)
+      this.#onFailed(query.peer)
+    }
   }
 
   #onFailed(peer: Peer): void {

@@ -74,6 +74,8 @@ export const chordLimits = {
   maxQueries: 4_096,
   /** Hops that word of a foreign ring goes on. */
   maxUniteHops: 8,
+  /** Peers that were lost and may be back. */
+  maxLost: 16,
   /** Shortcut links. Goal 80 for a million nodes. */
   maxFingers: 80,
   /** Lookups of one peer that are passed on; beyond it they are answered with nothing, and it asks by itself. */

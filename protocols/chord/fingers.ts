@@ -107,11 +107,13 @@ export class Fingers {
     }
   }
 
-  remove(peer: Peer): void {
+  /** Returns whether it was one. */
+  remove(peer: Peer): boolean {
     const slot = this.#slotOf(this.#idOf(peer))
-    if (slot === undefined || this.#slots[slot] !== peer) return
+    if (slot === undefined || this.#slots[slot] !== peer) return false
     this.#slots[slot] = undefined
     this.#roundTrips?.delete(peer)
+    return true
   }
 
   /** The fingers nearest before a key, at most `count`, the nearest first. */

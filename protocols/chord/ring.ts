@@ -136,10 +136,10 @@ export class Ring {
       }
       case 'closer':
         this.#successors = this.#from([from], place.successors.length > 0 ? place.successors : this.#successors)
-        return [{ type: 'notify', peer: from }]
+        return [{ type: 'notify', peer: from }, ...this.#closerThan(from, place)]
       case 'unite':
         this.#successors = this.#from([from], this.#inOrder([...place.successors, ...this.#successors]))
-        return [{ type: 'notify', peer: from }]
+        return [{ type: 'notify', peer: from }, ...this.#closerThan(from, place)]
     }
   }
 
@@ -165,10 +165,12 @@ export class Ring {
     return actions
   }
 
-  onPong(peer: Peer): void {
-    if (peer !== this.#predecessor) return
+  onPong(peer: Peer): RingAction[] {
+    if (peer !== this.#predecessor) return []
+    const claimant = this.#claimant
     this.#isPredecessorLost = false
     this.#claimant = undefined
+    return claimant === undefined || claimant === peer ? [] : [{ type: 'look', peer: claimant }]
   }
 
   /** Rectify: `from` takes us for its successor. */
@@ -210,6 +212,12 @@ export class Ring {
     this.#successors = this.#from([next], others)
     this.#setPredecessor(member)
     return this.stabilize()
+  }
+
+  /** Once more at once when a new successor knows of one that is nearer still: where rings meet there may be many. */
+  #closerThan(successor: Peer, { predecessor }: Place): RingAction[] {
+    const isNearer = predecessor !== undefined && this.#isBetween(this.#self, predecessor, successor)
+    return isNearer ? this.stabilize() : []
   }
 
   #setPredecessor(peer: Peer): void {

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../core/bounded-map.ts'
 import type { RingId } from '../core/keyspace.ts'
 import type { Peer } from '../core/peer.ts'
 import type { Rng } from '../core/rng.ts'
@@ -11,11 +12,15 @@ import type { Ring, RingAction } from './ring.ts'
 
 /** How many others hear of a foreign ring from each node that finds it. */
 const FANOUT = 2
+/** Share of looks that go to a peer that was lost, and to a neighbour in the overlay if not. */
+const TO_LOST = 0.25
+const TO_NEIGHBOUR = 0.75
 
 /**
  * Finds a ring and stays in one. A node without a place looks for its own id through whoever it knows, and enters there.
  * One that has a place asks now and then a node of the random overlay for the owner of its own id: when that is
  * another node there are two rings, or it has been left out of its own, and it goes between those that do not know it.
+ * Peers that were lost without a goodbye are asked as well: the network may have been cut, and healed.
  */
 export class Uniting {
   readonly #self: Peer
@@ -30,8 +35,11 @@ export class Uniting {
   readonly #words = new TokenBucket(chordLimits.unites)
   /** Peers that may be on another ring: neighbours in the overlay. BOUNDED by its active view. */
   readonly #neighbours = new Set<Peer>()
+  /** Of these, those that may be a bridge to another ring: not asked yet. BOUNDED by the same. */
+  readonly #unasked = new Set<Peer>()
   /** Peers with a connection to us. BOUNDED by the connections of the host. */
   readonly #up = new Set<Peer>()
+  readonly #lost = new BoundedMap<Peer, true>(chordLimits.maxLost)
   #isLooking = false
   #waitMs: number
   #dueMs: number | undefined
@@ -69,23 +77,31 @@ export class Uniting {
 
   onPeerUp(peer: Peer): void {
     this.#up.add(peer)
+    this.#lost.delete(peer)
     if (this.#ring.isAlone) this.soon()
     else this.#wake(this.#out.now + this.#waitMs)
   }
 
   onPeerDown(peer: Peer): void {
+    if (this.#neighbours.has(peer)) this.onLost(peer)
     this.#up.delete(peer)
-    this.#neighbours.delete(peer)
+    this.onNeighbourDown(peer)
+  }
+
+  /** A neighbour, here or in the overlay, or a finger that is gone and has not said so. */
+  onLost(peer: Peer): void {
+    this.#lost.set(peer, true)
   }
 
   onNeighbourUp(peer: Peer): void {
     this.#neighbours.add(peer)
-    // it may be the bridge to another ring
+    this.#unasked.add(peer)
     this.soonAgain()
   }
 
   onNeighbourDown(peer: Peer): void {
     this.#neighbours.delete(peer)
+    this.#unasked.delete(peer)
   }
 
   /** After a short wait: whoever enters at the same time may have found another ring. */
@@ -158,7 +174,14 @@ export class Uniting {
 
   /** Neighbours are random peers of the whole network, others mostly of our own ring. */
   #pick(): Peer | undefined {
-    const from = this.#neighbours.size > 0 && this.#rng.unit() < 0.75 ? this.#neighbours : this.#up
+    for (const peer of this.#unasked) {
+      this.#unasked.delete(peer)
+      return peer
+    }
+    if (this.#lost.size > 0 && (this.#up.size === 0 || this.#rng.unit() < TO_LOST)) {
+      return this.#rng.pick([...this.#lost.keys()])
+    }
+    const from = this.#neighbours.size > 0 && this.#rng.unit() < TO_NEIGHBOUR ? this.#neighbours : this.#up
     return from.size === 0 ? undefined : this.#rng.pick([...from])
   }
 
