@@ -1,9 +1,11 @@
-import { isIdeal, principalsOf, type RingViolation, violationsOf } from '../../../protocols/chord/invariant.ts'
-import type { Place, RingAction } from '../../../protocols/chord/ring.ts'
+import type { Place } from '../../../protocols/chord/ring.ts'
 import { isBetween } from '../../../protocols/core/keyspace.ts'
 import type { Peer } from '../../../protocols/core/peer.ts'
-import { correctedRules, modelIdOf, type NodeRules, type Rules } from './rules.ts'
+import { Interned } from './interned.ts'
+import { type Local, Nodes } from './nodes.ts'
+import { correctedRules, modelIdOf, type Rules } from './rules.ts'
 import { type Step, stepCode, stepOf } from './steps.ts'
+import { type Verdict, Verdicts } from './verdicts.ts'
 
 export interface ModelConfig {
   /** By default those of `protocols/chord/ring.ts`. */
@@ -26,27 +28,6 @@ export interface ModelConfig {
   readonly keptPrincipals?: number
 }
 
-/** A message, or the word of one that has gone. */
-export type Message =
-  | { readonly type: 'query' | 'busy' | 'ping' | 'pong' | 'notify' | 'look' }
-  | { readonly type: 'place' | 'leaving'; readonly place: Place }
-
-/** What one node is, interned. Peers of a mask are its bits. */
-interface Local {
-  readonly life: 'outside' | 'member' | 'gone'
-  readonly state: object
-  readonly place: Place
-  readonly isBusy: boolean
-  readonly asked: number
-  readonly pinged: number
-  readonly rounds: number
-  /** Of the place, from 1 on; 0 for a node that is no member. */
-  readonly placeId: number
-  readonly successorMask: number
-  /** Without the rounds that are left. */
-  readonly coreId: number
-}
-
 /** Messages from one node to another, the oldest first. */
 interface Channel {
   readonly messages: readonly number[]
@@ -54,26 +35,6 @@ interface Channel {
   readonly hasAnswer: boolean
   /** The place that is under way, or -1. */
   readonly place: number
-}
-
-interface Effect {
-  readonly local: number
-  /** Pairs of whom to and which message. */
-  readonly sends: readonly number[]
-  /** Messages of these are answered for good: they have gone. */
-  readonly changes: boolean
-}
-
-type LocalEvent =
-  | { readonly type: 'deliver'; readonly from: number; readonly message: Message }
-  | { readonly type: 'failed' | 'join'; readonly peer: number }
-  | { readonly type: 'stabilize'; readonly isFree: boolean }
-  | { readonly type: 'crash' | 'leave' }
-
-export interface Verdict {
-  readonly violations: readonly RingViolation[]
-  readonly principals: number
-  readonly isIdeal: boolean
 }
 
 /**
@@ -91,23 +52,13 @@ export type State = Uint32Array<ArrayBuffer>
  */
 export class Model {
   readonly nodes: number
-  readonly length: number
-  readonly leastPrincipals: number
   readonly start: State
-  readonly #rules: Rules
   readonly #failures: number
-  readonly #keptPrincipals: number
   readonly #leaving: boolean
-  readonly #locals = new Interned<Local>()
-  readonly #cores = new Interned<string>()
-  readonly #places = new Interned<string>()
-  readonly #messages = new Interned<Message>()
+  readonly #nodes: Nodes
+  readonly #verdicts: Verdicts
   readonly #channels = new Interned<Channel>()
-  readonly #events = new Interned<LocalEvent>()
-  /** BOUNDED: what the states of one search consist of. By node and what it is, then by event. */
-  readonly #effects: (Effect | undefined)[][] = []
-  readonly #verdicts = new Map<string, Verdict>()
-  readonly #deliveries: number[][] = []
+  /** BOUNDED: what the states of one search consist of. By channel, then by what is sent. */
   readonly #pushed: number[][] = []
   readonly #stabilizeEvent: number
   readonly #freeEvent: number
@@ -118,18 +69,21 @@ export class Model {
     const { nodes, length, members } = config
     if (!(nodes >= 1 && nodes <= 16)) throw new RangeError(`${nodes} nodes: 1 to 16`)
     this.nodes = nodes
-    this.length = length
-    this.leastPrincipals = config.leastPrincipals ?? Math.min(length + 1, members.length)
-    this.#keptPrincipals = config.keptPrincipals ?? this.leastPrincipals
-    this.#rules = config.rules ?? correctedRules
+    const leastPrincipals = config.leastPrincipals ?? Math.min(length + 1, members.length)
     this.#failures = config.failures
     this.#leaving = config.leaving ?? false
-    this.#places.of('not a member', '')
+    this.#nodes = new Nodes(config.rules ?? correctedRules, nodes, length)
+    this.#verdicts = new Verdicts({
+      placeAt: id => this.#nodes.placeAt(id),
+      length,
+      leastPrincipals,
+      keptPrincipals: config.keptPrincipals ?? leastPrincipals
+    })
     this.#channel([])
-    this.#stabilizeEvent = this.#event({ type: 'stabilize', isFree: false })
-    this.#freeEvent = this.#event({ type: 'stabilize', isFree: true })
-    this.#crashEvent = this.#event({ type: 'crash' })
-    this.#leaveEvent = this.#event({ type: 'leave' })
+    this.#stabilizeEvent = this.#nodes.event({ type: 'stabilize', isFree: false })
+    this.#freeEvent = this.#nodes.event({ type: 'stabilize', isFree: true })
+    this.#crashEvent = this.#nodes.event({ type: 'crash' })
+    this.#leaveEvent = this.#nodes.event({ type: 'leave' })
     this.start = new Uint32Array(nodes * nodes)
     const rounds = config.rounds ?? -1
     for (let i = 0; i < nodes; i++) {
@@ -137,19 +91,13 @@ export class Model {
       const others = [...members.slice(rank + 1), ...members.slice(0, rank)]
       const state =
         rank === -1 || others.length === 0 ? {} : { successors: others.slice(0, length), predecessor: others.at(-1) }
-      const node = this.#create(i, state)
-      this.start[i * nodes + i] = this.#local(node, rank === -1 ? 'outside' : 'member', 0, 0, rounds)
+      this.start[i * nodes + i] = this.#nodes.first(i, rank === -1 ? 'outside' : 'member', state, rounds)
     }
   }
 
   /** How much was told apart so far. */
   get sizes(): { locals: number; channels: number; messages: number; verdicts: number } {
-    return {
-      locals: this.#locals.size,
-      channels: this.#channels.size,
-      messages: this.#messages.size,
-      verdicts: this.#verdicts.size
-    }
+    return { ...this.#nodes.sizes, channels: this.#channels.size, verdicts: this.#verdicts.size }
   }
 
   /** Codes of all steps that can be next. */
@@ -168,10 +116,10 @@ export class Model {
         if (this.#canNotice(state, j, i)) codes.push(stepCode('failed', j, i))
       }
       if (local.life === 'member') {
-        if (local.rounds !== 0 && this.#effect(j, state[j * n + j] as number, this.#stabilizeEvent).changes) {
+        if (local.rounds !== 0 && this.#nodes.effect(j, state[j * n + j] as number, this.#stabilizeEvent).changes) {
           codes.push(stepCode('stabilize', j))
         }
-        if (deemed !== undefined && this.#mayFail(deemed, j)) {
+        if (deemed !== undefined && this.#verdicts.mayFail(deemed, j)) {
           codes.push(stepCode('crash', j))
           if (this.#leaving) codes.push(stepCode('leave', j))
         }
@@ -197,14 +145,14 @@ export class Model {
         const { from, to } = step
         const [message] = this.#channelOf(state, from, to).messages as [number]
         next[from * n + to] = this.#channel(this.#channelOf(state, from, to).messages.slice(1))
-        this.#apply(next, to, this.#delivery(from, message))
+        this.#apply(next, to, this.#nodes.delivery(from, message))
         break
       }
       case 'failed':
-        this.#apply(next, step.node, this.#event({ type: 'failed', peer: step.of }))
+        this.#apply(next, step.node, this.#nodes.event({ type: 'failed', peer: step.of }))
         break
       case 'join':
-        this.#apply(next, step.node, this.#event({ type: 'join', peer: step.member }))
+        this.#apply(next, step.node, this.#nodes.event({ type: 'join', peer: step.member }))
         break
       case 'stabilize':
         this.#apply(next, step.node, this.#stabilizeEvent)
@@ -223,12 +171,12 @@ export class Model {
    * is answered, and who waits for an answer tells nobody its place.
    */
   verdict(state: State): Verdict {
-    return this.#verdictOf(this.#deemedIds(state))
+    return this.#verdicts.of(this.#deemedIds(state))
   }
 
   /** Of what the nodes hold, whatever is under way. */
   actualVerdict(state: State): Verdict {
-    return this.#verdictOf(this.#placeIds(state))
+    return this.#verdicts.of(this.#placeIds(state))
   }
 
   /** Nothing is under way and nobody waits. */
@@ -312,46 +260,11 @@ export class Model {
         if ((local.asked & (1 << i)) === 0) continue
         const message = this.#channelOf(state, i, t).place
         if (message === -1) continue
-        const { local: after } = this.#effect(t, state[t * n + t] as number, this.#delivery(i, message))
-        ids[t] = this.#locals.at(after).placeId
+        const { local: after } = this.#nodes.effect(t, state[t * n + t] as number, this.#nodes.delivery(i, message))
+        ids[t] = this.#nodes.at(after).placeId
       }
     }
     return ids
-  }
-
-  #verdictOf(ids: readonly number[]): Verdict {
-    const key = String.fromCharCode(...ids)
-    const known = this.#verdicts.get(key)
-    if (known !== undefined) return known
-    const members = ids.flatMap((id, i) =>
-      id === 0 ? [] : [{ peer: i as Peer, place: JSON.parse(this.#places.at(id)) as Place }]
-    )
-    const view = { members, idOf: modelIdOf, length: this.length, leastPrincipals: this.leastPrincipals }
-    const verdict = {
-      violations: violationsOf(view),
-      principals: maskOf(principalsOf(view)),
-      isIdeal: isIdeal(view)
-    }
-    this.#verdicts.set(key, verdict)
-    return verdict
-  }
-
-  #mayFail(ids: readonly number[], victim: number): boolean {
-    const { principals } = this.#verdictOf(ids)
-    if ((principals & (1 << victim)) !== 0 && countOf(principals) <= this.#keptPrincipals) return false
-    let there = 0
-    for (let i = 0; i < ids.length; i++) if (ids[i] !== 0 && i !== victim) there |= 1 << i
-    return ids.every((id, i) => {
-      if (id === 0 || i === victim) return true
-      const successors = this.#successorMasks(id)
-      return successors === 0 || (successors & there) !== 0
-    })
-  }
-
-  readonly #masks: number[] = []
-
-  #successorMasks(placeId: number): number {
-    return (this.#masks[placeId] ??= maskOf((JSON.parse(this.#places.at(placeId)) as Place).successors))
   }
 
   /** A lookup of the joiner's own id would end at this member. */
@@ -373,7 +286,7 @@ export class Model {
 
   #apply(state: State, node: number, event: number): void {
     const n = this.nodes
-    const { local, sends } = this.#effect(node, state[node * n + node] as number, event)
+    const { local, sends } = this.#nodes.effect(node, state[node * n + node] as number, event)
     state[node * n + node] = local
     for (let i = 0; i < sends.length; i += 2) {
       const to = sends[i] as number
@@ -389,149 +302,22 @@ export class Model {
     const known = row[message]
     if (known !== undefined) return known
     const { messages } = this.#channels.at(channel)
-    const { type } = this.#messages.at(message)
+    const { type } = this.#nodes.messageAt(message)
     const isRepeated = (type === 'notify' || type === 'look') && messages.includes(message)
     return (row[message] = isRepeated ? channel : this.#channel([...messages, message]))
   }
 
-  #effect(node: number, local: number, event: number): Effect {
-    const row = (this.#effects[local * this.nodes + node] ??= [])
-    return (row[event] ??= this.#work(node, local, this.#events.at(event)))
-  }
-
-  #work(self: number, localId: number, event: LocalEvent): Effect {
-    const local = this.#locals.at(localId)
-    const node = this.#create(self, local.state)
-    let { life, asked, pinged, rounds } = local
-    const sends: number[] = []
-    const send = (to: number, message: Message): void => void sends.push(to, this.#message(message))
-    const perform = (actions: readonly RingAction[]): void => {
-      for (const { type, peer } of actions) {
-        const to = peer as number
-        if (type === 'ping') {
-          if ((pinged & (1 << to)) !== 0) continue
-          pinged |= 1 << to
-        }
-        if (type === 'query') asked |= 1 << to
-        send(to, { type })
-      }
-    }
-    switch (event.type) {
-      case 'deliver': {
-        const { from, message } = event
-        const bit = 1 << from
-        const peer = from as Peer
-        switch (message.type) {
-          case 'query':
-            // whoever has not entered yet has no place either
-            if (node.isBusy || life === 'outside') send(from, { type: 'busy' })
-            else send(from, { type: 'place', place: plain(node.place) })
-            break
-          case 'ping':
-            send(from, { type: 'pong' })
-            break
-          case 'place':
-            asked &= ~bit
-            perform(node.onPlace(peer, message.place))
-            break
-          case 'busy':
-            asked &= ~bit
-            node.onBusy(peer)
-            break
-          case 'pong':
-            pinged &= ~bit
-            node.onPong(peer)
-            break
-          case 'notify':
-            perform(node.onNotify(peer))
-            break
-          case 'look':
-            perform(node.stabilize())
-            break
-          case 'leaving':
-            asked &= ~bit
-            pinged &= ~bit
-            perform(node.onLeaving(peer, message.place))
-            break
-        }
-        break
-      }
-      case 'failed':
-        asked &= ~(1 << event.peer)
-        pinged &= ~(1 << event.peer)
-        perform(node.onFailed(event.peer as Peer))
-        break
-      case 'join':
-        perform(node.join(event.peer as Peer))
-        break
-      case 'stabilize':
-        perform(node.stabilize())
-        break
-      case 'leave': {
-        const { predecessor, successors } = node.place
-        const told = new Set([...(predecessor === undefined ? [] : [predecessor]), ...successors.slice(0, 1)])
-        for (const peer of told) send(peer as number, { type: 'leaving', place: plain(node.place) })
-        break
-      }
-      case 'crash':
-        break
-    }
-    if (event.type === 'crash' || event.type === 'leave') {
-      return { local: this.#local(this.#create(self, {}), 'gone', 0, 0, 0), sends, changes: true }
-    }
-    const { place } = node
-    if (life === 'outside' && (place.successors.length > 0 || place.predecessor !== undefined)) life = 'member'
-    const unchanged = sends.length === 0 && this.#local(node, life, asked, pinged, rounds) === localId
-    if (event.type === 'stabilize' && !event.isFree && rounds > 0) rounds--
-    return { local: this.#local(node, life, asked, pinged, rounds), sends, changes: !unchanged }
-  }
-
-  #create(self: number, state: object): NodeRules {
-    return this.#rules.create({ self: self as Peer, idOf: modelIdOf, length: this.length, state })
-  }
-
   #at(state: State, node: number): Local {
-    return this.#locals.at(state[node * this.nodes + node] as number)
+    return this.#nodes.at(state[node * this.nodes + node] as number)
   }
 
   #channelOf(state: State, from: number, to: number): Channel {
     return this.#channels.at(state[from * this.nodes + to] as number)
   }
 
-  #local(node: NodeRules, life: Local['life'], asked: number, pinged: number, rounds: number): number {
-    const place = plain(node.place)
-    const state = JSON.stringify(node.state)
-    const core = `${life} ${asked} ${pinged} ${state}`
-    return this.#locals.of(`${core} ${rounds}`, () => ({
-      life,
-      state: JSON.parse(state) as object,
-      place,
-      isBusy: node.isBusy,
-      asked,
-      pinged,
-      rounds,
-      placeId: life === 'member' ? this.#places.of(JSON.stringify(place), JSON.stringify(place)) : 0,
-      successorMask: maskOf(place.successors),
-      coreId: this.#cores.of(core, core)
-    }))
-  }
-
-  #message(message: Message): number {
-    return this.#messages.of(JSON.stringify(message), () => message)
-  }
-
-  #event(event: LocalEvent): number {
-    return this.#events.of(JSON.stringify(event), () => event)
-  }
-
-  #delivery(from: number, message: number): number {
-    const row = (this.#deliveries[message] ??= [])
-    return (row[from] ??= this.#event({ type: 'deliver', from, message: this.#messages.at(message) }))
-  }
-
   #channel(messages: readonly number[]): number {
     return this.#channels.of(messages.join(' '), () => {
-      const types = messages.map(message => this.#messages.at(message).type)
+      const types = messages.map(message => this.#nodes.messageAt(message).type)
       const place = types.indexOf('place')
       return {
         messages,
@@ -547,7 +333,7 @@ export class Model {
     switch (step.type) {
       case 'deliver': {
         const [id] = this.#channelOf(state, step.from, step.to).messages as [number]
-        const message = this.#messages.at(id)
+        const message = this.#nodes.messageAt(id)
         const place = 'place' in message ? ` ${placeText(message.place)}` : ''
         return `${step.to} gets ${message.type}${place} from ${step.from}`
       }
@@ -577,42 +363,4 @@ export class Model {
 
 function placeText({ predecessor, successors }: Place): string {
   return `${predecessor ?? '-'}<[${successors.join(' ')}]`
-}
-
-/** As it is on the wire: the same object for the same contents. */
-function plain({ predecessor, successors }: Place): Place {
-  return { predecessor, successors: [...successors] }
-}
-
-function maskOf(peers: readonly Peer[]): number {
-  return peers.reduce((mask, peer) => mask | (1 << (peer as number)), 0)
-}
-
-function countOf(mask: number): number {
-  let count = 0
-  for (let rest = mask; rest !== 0; rest &= rest - 1) count++
-  return count
-}
-
-/** Numbers for things, from 0 on, the same for equal ones. */
-class Interned<T> {
-  readonly #ids = new Map<string, number>()
-  readonly #items: T[] = []
-
-  get size(): number {
-    return this.#items.length
-  }
-
-  at(id: number): T {
-    return this.#items[id] as T
-  }
-
-  of(key: string, item: T | (() => T)): number {
-    const known = this.#ids.get(key)
-    if (known !== undefined) return known
-    const id = this.#items.length
-    this.#items.push(typeof item === 'function' ? (item as () => T)() : item)
-    this.#ids.set(key, id)
-    return id
-  }
 }
