@@ -77,9 +77,8 @@ export class RingWatch {
       if (before.predecessor === place.predecessor) return
       this.#places.set(peer, place)
     } else {
-      if (this.#members.has(peer)) this.#withdraw(peer)
       this.#places.set(peer, place)
-      if (this.#members.has(peer)) this.#admit(peer)
+      if (before !== undefined && this.#members.has(peer)) this.#replace(peer, before.successors, place.successors)
     }
     for (const named of namesIn(place)) this.#named.set(named, (this.#named.get(named) ?? 0) + 1)
     if (before !== undefined) this.#forget(before)
@@ -141,27 +140,39 @@ export class RingWatch {
 
   /** A member's list counts from now on. */
   #admit(peer: Peer): void {
-    const { successors } = this.#places.get(peer) as Place
-    this.#eachPair(peer, successors, 1)
-    for (const successor of successors) {
-      const holders = this.#holders.get(successor)
-      if (holders === undefined) this.#holders.set(successor, new Set([peer]))
-      else holders.add(peer)
-    }
-    if (listViolationsOf(peer, successors, this.#view).length > 0) this.#disordered.add(peer)
-    this.#findStranded(peer)
+    this.#replace(peer, undefined, (this.#places.get(peer) as Place).successors)
   }
 
   #withdraw(peer: Peer): void {
-    const { successors } = this.#places.get(peer) as Place
-    this.#eachPair(peer, successors, -1)
-    for (const successor of successors) {
+    this.#replace(peer, (this.#places.get(peer) as Place).successors, undefined)
+    this.#disordered.delete(peer)
+    this.#stranded.delete(peer)
+  }
+
+  /** Most of a list stays as it is when it changes: only pairs that come or go are counted anew. */
+  #replace(peer: Peer, before: readonly Peer[] | undefined, after: readonly Peer[] | undefined): void {
+    const coming = pairsOf(peer, after)
+    for (const [a, b] of pairsOf(peer, before)) {
+      const kept = coming.findIndex(pair => pair[0] === a && pair[1] === b)
+      if (kept === -1) this.#changePair(a, b, -1)
+      else coming.splice(kept, 1)
+    }
+    for (const [a, b] of coming) this.#changePair(a, b, 1)
+    for (const successor of before ?? []) {
+      if (after?.includes(successor)) continue
       const holders = this.#holders.get(successor)
       holders?.delete(peer)
       if (holders?.size === 0) this.#holders.delete(successor)
     }
-    this.#disordered.delete(peer)
-    this.#stranded.delete(peer)
+    if (after === undefined) return
+    for (const successor of after) {
+      const holders = this.#holders.get(successor)
+      if (holders === undefined) this.#holders.set(successor, new Set([peer]))
+      else holders.add(peer)
+    }
+    if (listViolationsOf(peer, after, this.#view).length > 0) this.#disordered.add(peer)
+    else this.#disordered.delete(peer)
+    this.#findStranded(peer)
   }
 
   #findStranded(peer: Peer): void {
@@ -171,15 +182,12 @@ export class RingWatch {
     else this.#stranded.delete(peer)
   }
 
-  #eachPair(peer: Peer, successors: readonly Peer[], change: 1 | -1): void {
-    let a = this.#view.idOf(peer)
-    for (const successor of successors.length === 0 ? [peer] : successors) {
-      const b = this.#view.idOf(successor)
-      this.#changePoint(a, change, 0)
-      this.#changePoint(b, 0, change)
-      this.#changeSkips(a, b, change)
-      a = b
-    }
+  #changePair(from: Peer, to: Peer, change: 1 | -1): void {
+    const a = this.#view.idOf(from)
+    const b = this.#view.idOf(to)
+    this.#changePoint(a, change, 0)
+    this.#changePoint(b, 0, change)
+    this.#changeSkips(a, b, change)
   }
 
   #changeSkips(a: RingId, b: RingId, change: 1 | -1): void {
@@ -229,6 +237,13 @@ export class RingWatch {
 
 function namesIn({ successors, predecessor }: Place): Peer[] {
   return predecessor === undefined ? [...successors] : [...successors, predecessor]
+}
+
+/** Neighbours in a list, its owner before the first. One without a list is its own successor. */
+function pairsOf(peer: Peer, successors: readonly Peer[] | undefined): [Peer, Peer][] {
+  if (successors === undefined) return []
+  if (successors.length === 0) return [[peer, peer]]
+  return successors.map((successor, i) => [i === 0 ? peer : (successors[i - 1] as Peer), successor])
 }
 
 function isSame(a: readonly Peer[], b: readonly Peer[]): boolean {
