@@ -183,8 +183,11 @@ export interface SearchResult {
   mine: boolean
   /** Hops to the nearest holder; 0 for this node. */
   hops: number
-  /** In which part of the search it was found first, and by way of which neighbour; `own` and this node for its own. */
-  foundBy: { how: 'own' | 'flood' | 'summaries' | 'walk'; via: string }
+  /**
+   * In which part of the search it was found first, and by way of which neighbour; `own` and this node for its own,
+   * `directory` and the holder when the ring named it.
+   */
+  foundBy: { how: 'own' | 'flood' | 'summaries' | 'walk' | 'directory'; via: string }
   /** How well the name fits the query, 0 to 1; computed here, whatever holders say. */
   relevance: number
 }

@@ -29,7 +29,9 @@ import type {
 } from './api.ts'
 import { type CheckedConfig, checkConfig, type NodeConfig } from './config.ts'
 import { openDatabase } from './database.ts'
+import { DirectoryFinding } from './directory/finding.ts'
 import { PlainDirectory } from './directory/plain.ts'
+import { Publisher, publisherSchema } from './directory/publisher.ts'
 import { directorySchema } from './directory/record-schema.ts'
 import { ShoalError } from './errors.ts'
 import { type Home, openHome } from './home.ts'
@@ -87,6 +89,7 @@ export async function createNode(config: NodeConfig): Promise<ShoalNode> {
       watchesSchema,
       datastoreSchema,
       directorySchema,
+      publisherSchema,
       portSchema
     ])
     const node = await Node.create(checked, { home, database, groupKey })
@@ -103,6 +106,8 @@ export async function createNode(config: NodeConfig): Promise<ShoalNode> {
 interface Online {
   network: Network
   directory: PlainDirectory
+  finding: DirectoryFinding
+  publisher: Publisher
   searches: Searches
   prover: Prover
   sharedKeys: SharedKeys
@@ -139,6 +144,7 @@ class Node implements ShoalNode {
       onChange: () => {
         this.#online?.seeder.onLibraryChange()
         this.#online?.sharedKeys.changed()
+        this.#online?.publisher.changed()
       }
     })
   }
@@ -159,6 +165,7 @@ class Node implements ShoalNode {
     await this.#online?.network.start()
     this.#library.start()
     this.#online?.sharedKeys.now()
+    this.#online?.publisher.changed()
     this.#online?.seeder.start()
     if (this.#config.watch) this.#watches?.start()
   }
@@ -227,14 +234,14 @@ class Node implements ShoalNode {
   }
 
   search(query: string, options?: SearchOptions): AsyncIterable<SearchEvent> {
-    const { searches, prover, network } = this.#needOnline()
+    const { searches, prover, network, finding } = this.#needOnline()
     const reach = (): Reach => ({
       connected: network.host.getPeers().length,
       neighbours: network.neighbours.size,
       population: network.others
     })
     return searchForUser(
-      { searches, prover, lastResults: this.#lastResults, self: this.#peerId, reach },
+      { searches, prover, directory: finding, lastResults: this.#lastResults, self: this.#peerId, reach },
       query,
       options
     )
@@ -292,11 +299,13 @@ class Node implements ShoalNode {
       await this.#watches?.close()
       online?.searches.close()
       online?.sharedKeys.close()
+      online?.publisher.stop()
       online?.prover.stop()
       await online?.transfers.close()
       online?.seeder.stop()
       await this.#library.close()
       await online?.network.stop()
+      await online?.publisher.stopped
     } finally {
       this.#database.close()
       this.#home.release()
@@ -338,7 +347,10 @@ class Node implements ShoalNode {
       ownTracker: `/p2p/${reach.self}`,
       isFetching: id => transfers.isFetching(id)
     })
+    const calls = network.ring.directory
+    const finding = new DirectoryFinding({ self: reach.self, get: (key, options) => calls.get(key, options) })
     const transfers = new Transfers({
+      directory: finding,
       exchange,
       library,
       storage,
@@ -357,8 +369,16 @@ class Node implements ShoalNode {
       tell: keys => search.command({ type: 'share', keys }),
       clock: monotonicMs
     })
-    const directory = new PlainDirectory(network.ring.directory)
-    this.#online = { network, directory, searches, prover, sharedKeys, seeder, transfers }
+    const publisher = new Publisher({
+      database: this.#database,
+      library,
+      directory: calls,
+      isNear: word => search.isNear(word),
+      others: () => network.others,
+      ownTracker: `/p2p/${reach.self}`
+    })
+    const directory = new PlainDirectory(calls)
+    this.#online = { network, directory, finding, publisher, searches, prover, sharedKeys, seeder, transfers }
     this.#watches = new Watches(parts.database, {
       searches,
       self: this.#peerId,

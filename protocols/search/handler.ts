@@ -24,17 +24,19 @@ export interface SearchServiceInit {
 /** The search machine as a libp2p service. Its neighbours are fed to it by command. */
 export class SearchService implements Startable {
   readonly [Symbol.toStringTag] = '@shoal/search'
+  readonly #search: Search
   readonly #driver: Driver<SearchCommand, SearchMessage, SearchEvent>
 
   constructor(components: DriverComponents, init: SearchServiceInit) {
+    this.#search = new Search({
+      self: peerFromId(components.peerId),
+      rng: init.rng,
+      lookup: (query, limit) => init.lookup(query, limit),
+      config: init.config
+    })
     this.#driver = new Driver(components, {
       protocol: SEARCH_PROTOCOL,
-      machine: new Search({
-        self: peerFromId(components.peerId),
-        rng: init.rng,
-        lookup: (query, limit) => init.lookup(query, limit),
-        config: init.config
-      }),
+      machine: this.#search,
       codec: searchCodec(contactPeers(init.contacts)),
       limits: { maxFrameBytes: searchLimits.maxSummaryBytes },
       contacts: init.contacts,
@@ -45,6 +47,11 @@ export class SearchService implements Startable {
 
   get stats(): DriverStats {
     return this.#driver.stats
+  }
+
+  /** Whether a word or id seems to be shared in the neighbourhood. */
+  isNear(key: string): boolean {
+    return this.#search.isNear(key)
   }
 
   async start(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Input, Machine, Output } from '../core/machine.ts'
 import type { Peer } from '../core/peer.ts'
+import { hashKey } from './bloom.ts'
 import type { SearchCommand, SearchEvent } from './commands.ts'
 import { type SearchConfig, searchConfig } from './config.ts'
 import { Links, type LinksInit } from './links.ts'
@@ -67,6 +68,11 @@ export class Search implements Machine<SearchCommand, SearchMessage, SearchEvent
   nextTick(): number | undefined {
     const next = Math.min(this.#relay.nextTick(), this.#own.nextTick(), this.#links.summaries.nextDue())
     return next === Number.POSITIVE_INFINITY ? undefined : next
+  }
+
+  /** Whether a summary of the neighbourhood shows a word or id that is shared there; it may be wrong now and then. */
+  isNear(key: string): boolean {
+    return this.#links.summaries.shows(hashKey(key))
   }
 
   #onMessage(from: Peer, message: SearchMessage): void {

@@ -159,6 +159,14 @@ export class Summaries {
     return hop === -1 ? undefined : hop + 1
   }
 
+  /** Whether the summary of some neighbour shows this key. */
+  shows(key: KeyHash): boolean {
+    for (const { heard } of this.#neighbours.values()) {
+      if (heard.some(({ bloom, tells }) => tells && mayHave(bloom, key))) return true
+    }
+    return false
+  }
+
   /** What came of asking a neighbour whose summary showed a match. */
   judge(peer: Peer, hasHit: boolean): void {
     const neighbour = this.#neighbours.get(peer)

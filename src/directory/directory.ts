@@ -61,6 +61,8 @@ export interface DirectoryCalls {
   remove(key: RingId, items?: readonly Uint8Array[]): Promise<void>
   /** Keys of this node's own entries. */
   published(): Iterable<RingId>
+  /** This node's own entry under a key, as it was put last. */
+  own(key: RingId): Entry | undefined
   readonly place: RingPlace
 }
 
@@ -78,6 +80,7 @@ export interface RingDirectoryInit {
   command(command: DirectoryCommand): boolean
   /** Keys of this node's own entries, without those that were taken back. */
   ownKeys(): Iterable<RingId>
+  own(key: RingId): Entry | undefined
   place(): RingPlace
 }
 
@@ -99,6 +102,10 @@ export class RingDirectory implements DirectoryCalls {
 
   published(): Iterable<RingId> {
     return this.#init.ownKeys()
+  }
+
+  own(key: RingId): Entry | undefined {
+    return this.#init.own(key)
   }
 
   async get(key: RingId, options: { careful?: boolean; signal?: AbortSignal } = {}): Promise<Answer> {

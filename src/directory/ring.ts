@@ -61,6 +61,7 @@ export class NodeRing {
         return service.stats.faults === faults
       },
       ownKeys: () => this.#records?.ownKeys() ?? [],
+      own: key => this.#records?.getOwn(key),
       place: () => this.place
     })
   }

@@ -252,6 +252,17 @@ export class Catalogue {
     }
   }
 
+  /** Files by their ids, the largest first. */
+  *largest(limit: number): IterableIterator<CatalogueHit> {
+    const rows = this.#sql.all(
+      `SELECT files.root, files.path, files.size, shares.name, shares.folder, shares.infohash
+       FROM files JOIN shares ON shares.id = files.share
+       WHERE files.root IS NOT NULL GROUP BY files.root ORDER BY files.size DESC, files.root LIMIT ?`,
+      limit
+    )
+    for (const row of rows) yield hitOf(row)
+  }
+
   /** The file with this id, or the first file of the collection with it. */
   lookup(id: string): CatalogueHit | undefined {
     const row = this.#sql.get(

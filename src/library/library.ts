@@ -186,10 +186,15 @@ export class Library {
   }
 
   /** Collections that this node has whole, with the trackers that they came with. */
-  collections(): { infohash: Infohash; trackers: string[][] }[] {
-    return this.#catalogue
-      .shares()
-      .flatMap(({ infohash, trackers }) => (infohash === undefined ? [] : [{ infohash, trackers }]))
+  collections(): { infohash: Infohash; name: string; size: number; trackers: string[][] }[] {
+    return this.#catalogue.shares().flatMap(({ id, infohash, name, trackers }) => {
+      return infohash === undefined ? [] : [{ infohash, name, size: this.#catalogue.totals(id).bytes, trackers }]
+    })
+  }
+
+  /** Files that this node has, each once, the largest first. */
+  files(limit: number): Iterable<CatalogueHit> {
+    return this.#catalogue.largest(limit)
   }
 
   /** Where something that is shared lies, if it is as it was when it was hashed: a file by its id, or a collection. */

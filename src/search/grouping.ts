@@ -19,7 +19,7 @@ export interface FoundHit {
 /** Where a hit comes from. */
 export interface Origin {
   holder: string
-  /** The neighbour that delivered it; this node for its own. */
+  /** The neighbour that delivered it; this node for its own, the holder when the directory named it. */
   via: string
   how: FoundBy['how']
   hops: number
@@ -27,7 +27,7 @@ export interface Origin {
 
 /** How a result was found first. */
 export interface FoundBy {
-  how: Extract<SearchEvent, { type: 'hits' }>['how']
+  how: Extract<SearchEvent, { type: 'hits' }>['how'] | 'directory'
   via: string
 }
 

@@ -1,6 +1,7 @@
 import type { Infohash } from '../../protocols/core/ids.ts'
 import { type SearchAccount, searchLimits } from '../../protocols/search/index.ts'
 import type { SearchEvent, SearchOptions } from '../api.ts'
+import type { DirectoryFinding } from '../directory/finding.ts'
 import { EventStream } from '../event-stream.ts'
 import { type FoundHit, type Origin, originOf, type ResultGroup, ResultGroups } from './grouping.ts'
 import type { Prover } from './prover.ts'
@@ -11,10 +12,13 @@ import type { Searches } from './searches.ts'
 
 const DEFAULT_TIMEOUT_MS = 5_000
 const LONGEST_TIMEOUT_MS = 60_000
+/** With more, what was looked for is not rare. */
+const FEW_RESULTS = 3
 
 export interface UserSearchParts {
   searches: Searches
   prover: Prover
+  directory: Pick<DirectoryFinding, 'filesFor' | 'holdersOf'>
   lastResults: LastResults
   /** This node's peer id. */
   self: string
@@ -66,6 +70,22 @@ export function searchForUser(
     results.onChange(changed)
   }
 
+  /** What is too rare for the search to meet is under its words, or its id, on the ring. */
+  const askDirectory = async (): Promise<void> => {
+    const signal = AbortSignal.any([abort.signal, AbortSignal.timeout(timeoutMs)])
+    const found =
+      query.kind === 'id'
+        ? await parts.directory.holdersOf(query.id, signal)
+        : parsed === undefined
+          ? []
+          : await parts.directory.filesFor(parsed, signal)
+    for (const { peer, hit } of found) {
+      const holder = peer as string
+      if (hit !== undefined && !proofs.isLiar(holder))
+        take({ holder, via: holder, how: 'directory', hops: 1 }, hit, false)
+    }
+  }
+
   const run = async (): Promise<SearchAccount> => {
     const outcome = await parts.searches.run(
       {
@@ -83,6 +103,7 @@ export function searchForUser(
       },
       abort.signal
     )
+    if (mayBeElsewhere(outcome, options) && results.count < FEW_RESULTS) await askDirectory()
     // an order, or the best so many, are known when it is known who lied
     if (!results.needsAll) results.release()
     await proofs.settle()
@@ -117,6 +138,11 @@ export function searchForUser(
       error => events.fail(error)
     )
   return events
+}
+
+/** Not everybody was asked, and the user did not say how to search. */
+function mayBeElsewhere({ complete, more }: SearchAccount, { strategy = 'auto' }: SearchOptions): boolean {
+  return strategy === 'auto' && !(complete && !more)
 }
 
 /** Each holder sends its best, so it need not send more than are wanted, when the best are wanted. */

@@ -1,6 +1,7 @@
 import type { FileId, Infohash, SwarmId } from '../../protocols/core/ids.ts'
 import type { Peer } from '../../protocols/core/peer.ts'
 import type { Hit } from '../../protocols/search/index.ts'
+import type { Sources as DirectorySources } from '../directory/finding.ts'
 import type { Reach } from '../libp2p/reach.ts'
 import type { Searches } from '../search/searches.ts'
 import type { Announcer, Membership, Moved } from './announcer.ts'
@@ -12,12 +13,15 @@ export const finderConfig = {
   searchLastMs: 60_000,
   searchTimeoutMs: 5_000,
   /** Hits of one search that are looked at. */
-  maxHits: 200
+  maxHits: 200,
+  /** Trackers that the directory names and that are asked. */
+  maxTrackers: 4
 }
 
 export interface FinderParts {
   searches: Searches
   announcer: Announcer
+  directory: DirectorySources
   reach: Reach
 }
 
@@ -34,7 +38,7 @@ export interface FinderInit {
 
 /**
  * Looks for peers that have a swarm's content until it is stopped, by every way this node has: what the user's link
- * named, the trackers, and a search for the id.
+ * named, the trackers, a search for the id, and the global directory.
  */
 export class Finder {
   readonly #parts: FinderParts
@@ -44,6 +48,8 @@ export class Finder {
   #timer: ReturnType<typeof setTimeout> | undefined
   #searching: Promise<void> | undefined
   #isEnough = false
+  /** Trackers that holders in the directory named. */
+  #led: Membership | undefined
   /** This node's part in the swarm, for as long as whoever looks wants it: it does not end with the looking. */
   readonly membership: Membership
 
@@ -72,6 +78,7 @@ export class Finder {
   stop(): void {
     this.#abort.abort()
     clearTimeout(this.#timer)
+    this.#led?.leave()
   }
 
   /** While there are peers enough, nobody is searched for. */
@@ -94,7 +101,7 @@ export class Finder {
   async #search(): Promise<void> {
     if (this.#abort.signal.aborted || this.#searching !== undefined) return
     const { id, onPeer, accepts = () => true } = this.#init
-    this.#searching = this.#parts.searches
+    const search = this.#parts.searches
       .run(
         {
           query: { kind: 'id', id: id as FileId | Infohash },
@@ -108,13 +115,28 @@ export class Finder {
         },
         this.#abort.signal
       )
-      .then(
-        () => {},
-        () => {}
-      )
+      .catch(() => {})
+    this.#searching = Promise.all([search, this.#askDirectory()]).then(() => {})
     await this.#searching
     this.#searching = undefined
     this.#later()
+  }
+
+  async #askDirectory(): Promise<void> {
+    const { id, onPeer, accepts = () => true, moved } = this.#init
+    const { signal } = this.#abort
+    const holders = await this.#parts.directory.holdersOf(id, signal)
+    if (signal.aborted) return
+    for (const { peer, hit } of holders) if (hit === undefined || accepts(hit)) onPeer(peer, hit)
+    const trackers = new Set(holders.flatMap(holder => holder.trackers))
+    if (trackers.size === 0 || this.#led !== undefined) return
+    this.#led = this.#parts.announcer.join(id, {
+      trackers: [[...trackers].slice(0, finderConfig.maxTrackers)],
+      moved,
+      onPeers: peers => {
+        if (!signal.aborted) for (const peer of peers) onPeer(peer)
+      }
+    })
   }
 
   #later(): void {

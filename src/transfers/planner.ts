@@ -1,5 +1,6 @@
 import type { FileId, Infohash, SwarmId } from '../../protocols/core/ids.ts'
 import { type Metainfo, parseInfo } from '../../protocols/metainfo/index.ts'
+import type { Sources as DirectorySources } from '../directory/finding.ts'
 import { ShoalError } from '../errors.ts'
 import type { Reach } from '../libp2p/reach.ts'
 import type { BegunTransfer, TransferState } from '../library/content/transfer-state.ts'
@@ -18,6 +19,7 @@ export interface PlannerParts extends MetainfoFinderParts {
   library: Library
   state: TransferState
   lastResults: LastResults
+  directory: DirectorySources
 }
 
 /** What is to be fetched, and how sure that is. */
@@ -63,8 +65,31 @@ export class Planner {
     signal: AbortSignal
   ): Promise<Planned> {
     if (known !== undefined) return ofCollection(known, leads)
-    const { metainfo, holder } = await findMetainfo(this.#parts, { infohash, leads, signal })
-    return ofCollection(metainfo, withHolders(leads, [holder as string]))
+    const { metainfo, holder } = await this.#findMetainfo(infohash, leads, signal)
+    return ofCollection(metainfo, holder === undefined ? leads : withHolders(leads, [holder]))
+  }
+
+  /** From a holder, or from the directory when that is quicker or there is none. */
+  async #findMetainfo(
+    infohash: Infohash,
+    leads: Leads,
+    signal: AbortSignal
+  ): Promise<{ metainfo: Metainfo; holder?: string }> {
+    const over = new AbortController()
+    const either = AbortSignal.any([signal, over.signal])
+    const asked = findMetainfo(this.#parts, { infohash, leads, signal: either }).then(({ metainfo, holder }) => {
+      return { metainfo, holder: holder as string }
+    })
+    const stored = this.#parts.directory.metainfoOf(infohash, either).then(async metainfo => {
+      return metainfo === undefined ? await asked : { metainfo }
+    })
+    try {
+      return await Promise.race([asked, stored])
+    } finally {
+      over.abort()
+      // whichever is left ends with the signal
+      void Promise.allSettled([asked, stored])
+    }
   }
 
   async #file(
@@ -127,6 +152,12 @@ export class Planner {
       },
       signal
     )
+    signal.throwIfAborted()
+    if (!claims.isEmpty) return claims
+    for (const { peer, hit } of await this.#parts.directory.holdersOf(id as FileId | Infohash, signal)) {
+      if (hit === undefined) claims.addCollection(peer as string)
+      else if (isPossibleSize(hit.size)) claims.add(peer as string, hit)
+    }
     signal.throwIfAborted()
     if (!claims.isEmpty) return claims
     if (begun !== undefined) {

@@ -34,7 +34,7 @@ export function bySupport(a: Support, b: Support): number {
 export class Claims {
   readonly #id: string
   readonly #files = new Map<number, { name: string; holders: Set<string> }>() // BOUNDED by the search's limit
-  readonly #collection = new Set<string>() // BOUNDED by the search's limit
+  readonly #collection = new Set<string>() // BOUNDED likewise, and by the entries of one key
 
   constructor(id: FileId | Infohash | string) {
     this.#id = id
@@ -46,6 +46,10 @@ export class Claims {
     const known = this.#files.get(hit.size)
     if (known === undefined) this.#files.set(hit.size, { name: hit.name, holders: new Set([holder]) })
     else known.holders.add(holder)
+  }
+
+  addCollection(holder: string): void {
+    this.#collection.add(holder)
   }
 
   /** A size that nobody states now, from an earlier time. */

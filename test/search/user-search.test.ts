@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import type { FileId } from '../../protocols/core/ids.ts'
 import type { Peer } from '../../protocols/core/peer.ts'
-import type { SearchCommand } from '../../protocols/search/index.ts'
+import type { Hit, SearchCommand } from '../../protocols/search/index.ts'
 import type { SearchEvent, SearchOptions, SearchResult } from '../../src/api.ts'
 import { Prover } from '../../src/search/prover.ts'
 import { LastResults, resultsSchema } from '../../src/search/results.ts'
@@ -25,9 +25,20 @@ function network() {
     onLiar: () => {},
     clock: () => 0
   })
-  const parts = { searches, prover, lastResults, self: 'me', reach: () => ({ connected: 2, neighbours: 2 }) }
+  /** What the directory would say; what was asked of it. */
+  const ring = { files: [] as { peer: Peer; hit: Hit }[], asked: 0 }
+  const directory = {
+    filesFor: async () => {
+      ring.asked++
+      return ring.files
+    },
+    holdersOf: async () => []
+  }
+  const reach = () => ({ connected: 2, neighbours: 2 })
+  const parts = { searches, prover, directory, lastResults, self: 'me', reach }
   return {
     commands,
+    ring,
     lastResults,
     search: (text: string, options?: SearchOptions) =>
       searchForUser(parts, text, { prove: false, ...options })[Symbol.asyncIterator]() as AsyncIterator<SearchEvent>,
@@ -36,14 +47,14 @@ function network() {
       const hits = [{ id: id(n), name, size }]
       searches.onEvent({ type: 'hits', search: 1, holder: peer, via: peer, how: 'flood', hops: 1, hits })
     },
-    done(): void {
+    done(isWhole = true): void {
       searches.onEvent({
         type: 'searchDone',
         search: 1,
         peersAsked: 2,
         messages: 3,
         complete: true,
-        more: false,
+        more: !isWhole,
         waves: []
       })
     }
@@ -161,4 +172,40 @@ test('a text that is no query is refused before anything is sent; a signal that 
   )
   assert.deepEqual(net.commands, [])
   assert.deepEqual(await rest(net.search('sea', { signal: AbortSignal.abort() })), [])
+})
+
+test('what is too rare for the search to meet is found in the directory, unless everybody was asked', async () => {
+  const rare = { peer: 'r' as Peer, hit: { id: id(9), name: 'sea of glass', size: 9 } }
+  const found = network()
+  found.ring.files = [rare]
+  const events = found.search('sea')
+  found.hit(1, 'the sea')
+  found.done(false)
+  const results = resultsOf(await rest(events))
+  assert.deepEqual(
+    results.map(({ name, foundBy }) => [name, foundBy.how]),
+    [
+      ['the sea', 'flood'],
+      ['sea of glass', 'directory']
+    ]
+  )
+
+  const whole = network()
+  whole.ring.files = [rare]
+  const all = whole.search('sea')
+  whole.done()
+  assert.deepEqual(resultsOf(await rest(all)), [])
+
+  const common = network()
+  common.ring.files = [rare]
+  const many = common.search('sea')
+  for (let n = 1; n <= 3; n++) common.hit(n, `sea ${n}`)
+  common.done(false)
+  assert.equal(resultsOf(await rest(many)).length, 3)
+
+  const told = network()
+  const flood = told.search('sea', { strategy: 'flood' })
+  told.done(false)
+  await rest(flood)
+  assert.deepEqual([found.ring.asked, whole.ring.asked, common.ring.asked, told.ring.asked], [1, 0, 0, 0])
 })

@@ -99,7 +99,8 @@ const HOW: Readonly<Record<SearchResult['foundBy']['how'], string>> = {
   own: 'here',
   flood: 'by a flood',
   summaries: 'by summaries',
-  walk: 'by a walk'
+  walk: 'by a walk',
+  directory: 'in the directory'
 }
 
 /**
@@ -172,5 +173,7 @@ class ResultLines {
 }
 
 function foundText({ foundBy: { how, via }, hops }: SearchResult): string {
-  return how === 'own' ? 'found here' : `found ${HOW[how]} by way of ${peerText(via)}, ${countText(hops, 'hop')} away`
+  if (how === 'own') return 'found here'
+  if (how === 'directory') return `found in the directory, where ${peerText(via)} says that it has it`
+  return `found ${HOW[how]} by way of ${peerText(via)}, ${countText(hops, 'hop')} away`
 }
