@@ -10,7 +10,7 @@ const SECOND = 1_000
 const seed = Number(process.env.SHOAL_SEED ?? 1)
 const EVENTS = Number(process.env.SHOAL_EVENTS ?? 10_000_000)
 /** Nodes, and how many inputs of machines are checked with so many; the same share for each. */
-const SIZES = [8, 24, 64, 250, 1_000]
+const SIZES = (process.env.SHOAL_NODES ?? '8,24,64,250,1000').split(',').map(Number)
 
 interface Tally {
   events: number
