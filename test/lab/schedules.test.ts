@@ -73,6 +73,22 @@ test('who joins behind a member with a short list does not close it: nodes beyon
   assert.deepEqual(found?.steps.length, 8)
 })
 
+test('what a pong brings about is part of a schedule', () => {
+  const model = new Model(ringOf(3, { nodes: 4, failures: 0 }))
+  // 3 has entered between 2 and 0 and notified 0, when 2, which knows nothing of it, notifies 0 as well
+  const schedule =
+    'join.3.2 deliver.3.2 deliver.2.3 stabilize.2 deliver.2.0 deliver.3.0 deliver.0.3 deliver.3.0 ' +
+    'deliver.0.2 deliver.0.2 deliver.2.0 deliver.0.3 deliver.3.0'
+  let state = model.start
+  for (const code of parseSchedule(schedule)) {
+    assert.ok(model.isPossible(state, code), scheduleText([code]))
+    state = model.after(state, code)
+  }
+  const [next] = parseSchedule('deliver.0.2') as [number]
+  assert.ok(model.isPossible(state, next))
+  assert.equal(model.describe(state, next), '2 gets look from 0')
+})
+
 describe('the original rules are refuted', () => {
   const original = (config: ModelConfig): Model => new Model({ ...config, rules: originalRules, leastPrincipals: 1 })
 

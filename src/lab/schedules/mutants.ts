@@ -44,8 +44,8 @@ class Mutant implements NodeRules {
     return this.inner.onFailed(peer)
   }
 
-  onPong(peer: Peer): void {
-    this.inner.onPong(peer)
+  onPong(peer: Peer): RingAction[] {
+    return this.inner.onPong(peer)
   }
 
   onNotify(from: Peer): RingAction[] {
@@ -96,9 +96,10 @@ const MUTANTS: Record<string, new (init: NodeInit) => Mutant> = {
     }
   },
   'ignores-pong': class extends Mutant {
-    override onPong(): void {
+    override onPong(): RingAction[] {
       const { claimant } = this.state
       if (claimant !== undefined) this.become({ predecessor: claimant, claimant: undefined })
+      return []
     }
   },
   'joins-with-one': class extends Mutant {

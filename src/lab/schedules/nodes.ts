@@ -140,7 +140,7 @@ export class Nodes {
             break
           case 'pong':
             pinged &= ~bit
-            node.onPong(peer)
+            perform(node.onPong(peer))
             break
           case 'notify':
             perform(node.onNotify(peer))

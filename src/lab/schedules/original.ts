@@ -93,7 +93,9 @@ class OriginalNode implements NodeRules {
     return []
   }
 
-  onPong(): void {}
+  onPong(): RingAction[] {
+    return []
+  }
 
   onNotify(from: Peer): RingAction[] {
     if (this.#predecessor === undefined || this.#isBetween(this.#predecessor, from, this.#self)) {

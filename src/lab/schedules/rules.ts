@@ -13,7 +13,7 @@ export interface NodeRules {
   onPlace(from: Peer, place: Place): RingAction[]
   onBusy(from: Peer): void
   onFailed(peer: Peer): RingAction[]
-  onPong(peer: Peer): void
+  onPong(peer: Peer): RingAction[]
   onNotify(from: Peer): RingAction[]
   onLeaving(from: Peer, place: Place): RingAction[]
 }
