@@ -40,6 +40,14 @@ export async function neighbours(node: ShoalNode, count = 1): Promise<void> {
   await eventually('neighbours', async () => (await node.status()).peers.neighbours >= count)
 }
 
+/** Until each of them knows all others on the ring. */
+export async function onRing(...nodes: ShoalNode[]): Promise<void> {
+  await eventually('one ring', async () => {
+    const all = await Promise.all(nodes.map(node => node.ring()))
+    return all.every(({ settled, nodes: count }) => settled && count === nodes.length)
+  })
+}
+
 export async function share(node: ShoalNode, path: string, options: ShareOptions = {}): Promise<Share> {
   let shared: Share | undefined
   for await (const event of node.share([path], options)) if (event.type === 'shared') shared = event.share

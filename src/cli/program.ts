@@ -167,6 +167,45 @@ export function makeProgram({ io, out, createNode, onExitCode }: ProgramInit): C
     .action(async (_options, command: Command) => {
       await (await import('./commands/status.ts')).status(contextOf(command))
     })
+  networking(program.command('ring'))
+    .description('tell where the peer stands on the ring of all peers, and what it keeps there')
+    .action(async (_options, command: Command) => {
+      await (await import('./commands/ring.ts')).ring(contextOf(command))
+    })
+  const dir = program
+    .command('dir')
+    .description('the global directory: signed entries that lie on the ring')
+    .addHelpText('after', KEY_HELP)
+  networking(dir.command('get'))
+    .argument('<key>', 'key, file id or text, see below')
+    .description('list what anybody has published under a key')
+    .option('--careful', 'ask one more peer, in case the first hides something')
+    .addHelpText('after', KEY_HELP)
+    .action(async (key: string, options, command: Command) => {
+      await (await import('./commands/dir.ts')).dirGet(contextOf(command), key, options)
+    })
+  networking(dir.command('put'))
+    .argument('<file>', 'file of at most 16 KiB, or - for what is typed or piped in')
+    .description('publish a value under its SHA-256, and print that')
+    .action(async (file: string, _options, command: Command) => {
+      await (await import('./commands/dir.ts')).dirPut(contextOf(command), file)
+    })
+  networking(dir.command('append'))
+    .argument('<key>', 'key, file id or text, see below')
+    .argument('<texts...>', 'texts to add')
+    .description('add texts to what this peer says under a key')
+    .addHelpText('after', KEY_HELP)
+    .action(async (key: string, texts: string[], _options, command: Command) => {
+      await (await import('./commands/dir.ts')).dirAppend(contextOf(command), key, texts)
+    })
+  networking(dir.command('remove'))
+    .argument('<key>', 'key, file id or text, see below')
+    .argument('[texts...]', 'only these texts of what was added')
+    .description('take back what this peer says under a key')
+    .addHelpText('after', KEY_HELP)
+    .action(async (key: string, texts: string[], _options, command: Command) => {
+      await (await import('./commands/dir.ts')).dirRemove(contextOf(command), key, texts)
+    })
   const group = program.command('group').description('private groups: only peers with the same key can connect')
   group
     .command('new')
@@ -196,6 +235,12 @@ export function makeProgram({ io, out, createNode, onExitCode }: ProgramInit): C
     })
   return program
 }
+
+const KEY_HELP = [
+  '',
+  'A key has 64 hex digits, as file ids and infohashes have. Any other text stands for its SHA-256:',
+  '`shoal dir get sea` asks for what `printf %s sea | sha256sum` prints.'
+].join('\n')
 
 const QUERY_HELP = [
   '',

@@ -33,11 +33,12 @@ export function sharedText({ shared }: Status, indexing: readonly string[] = [])
 
 /** Everything about a peer, line by line. */
 export function statusText(status: Status, transfers: readonly TransferStatus[], now: number): string[] {
-  const { peers, rates, totals, version, pid, startedAt } = status
+  const { peers, ring, rates, totals, version, pid, startedAt } = status
   const lines = pairs([
     ['shoal', `${shown(version)}, process ${pid}, for ${durationText(Math.max(now - startedAt, 0))}`],
     ...identityText(status),
     ['peers', `${peers.connected} connected, ${peers.neighbours} of them neighbours, ${peers.known} known`],
+    ...(ring === undefined ? [] : [['ring', ringLine(ring)] as [string, string]]),
     ['shared', sharedText(status)],
     ['transfers', transfersText(status.transfers)],
     ['down', `${rateText(rates.down)}, ${bytesText(totals.down)} in all`],
@@ -48,6 +49,11 @@ export function statusText(status: Status, transfers: readonly TransferStatus[],
     if (transfer.next !== undefined) lines.push(`    ${shown(transfer.next)}`)
   }
   return lines
+}
+
+function ringLine({ nodes, entries }: NonNullable<Status['ring']>): string {
+  const size = nodes === 1 ? 'this peer alone' : `about ${countText(nodes, 'peer')}`
+  return `${size}, ${countText(entries, 'entry', 'entries')} kept here for all`
 }
 
 function transfersText({ active, paused, failed }: Status['transfers']): string {

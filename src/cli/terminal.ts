@@ -8,6 +8,7 @@ export interface Terminal {
 export interface Io {
   stdout: Terminal
   stderr: Terminal
+  readonly stdin: AsyncIterable<Uint8Array>
   env: Readonly<Record<string, string | undefined>>
   /** It is to end: Ctrl-C, SIGTERM, nobody reads the output any more, or the process that started it is gone. */
   interrupted: AbortSignal
@@ -59,6 +60,10 @@ export function processIo(): Io {
   return {
     stdout: terminal(process.stdout),
     stderr: terminal(process.stderr),
+    // opened only by what reads it: an open one keeps the terminal
+    get stdin() {
+      return process.stdin as AsyncIterable<Uint8Array>
+    },
     env: process.env,
     interrupted: interrupt.signal
   }

@@ -341,6 +341,7 @@ test('status: all about the peer, and each problem with what to do', async () =>
     'finds by   eth0, wlan0 does not work: port in use',
     'open to    everybody on this network',
     'peers      3 connected, 2 of them neighbours, 12 known',
+    'ring       about 5 peers, 7 entries kept here for all',
     'shared     3 files, 3.5 MB',
     'transfers  1 active, 0 paused',
     'down       1.0 MB/s, 5.0 MB in all',

@@ -15,6 +15,7 @@ export interface Ran {
 export interface RunOptions {
   isTTY?: boolean
   env?: Record<string, string>
+  stdin?: string
   createNode?: CreateNode
   interrupted?: AbortSignal
   /** Sees the output as it grows. */
@@ -27,7 +28,13 @@ const nobody: CreateNode = async () => {
 
 /** Runs a command as the entry would, with a terminal of its own. */
 export async function shoal(args: string[], options: RunOptions = {}): Promise<Ran> {
-  const { isTTY = false, env = {}, createNode = nobody, interrupted = new AbortController().signal } = options
+  const {
+    isTTY = false,
+    env = {},
+    stdin = '',
+    createNode = nobody,
+    interrupted = new AbortController().signal
+  } = options
   const ran = { code: -1, out: '', err: '' }
   const terminal = (stream: 'out' | 'err') => ({
     isTTY,
@@ -37,7 +44,15 @@ export async function shoal(args: string[], options: RunOptions = {}): Promise<R
       options.onOutput?.(ran.out, ran.err)
     }
   })
-  const io: Io = { stdout: terminal('out'), stderr: terminal('err'), env, interrupted }
+  const io: Io = {
+    stdout: terminal('out'),
+    stderr: terminal('err'),
+    stdin: (async function* () {
+      yield new TextEncoder().encode(stdin)
+    })(),
+    env,
+    interrupted
+  }
   ran.code = await run(args, io, createNode)
   return ran
 }
