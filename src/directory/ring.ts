@@ -18,6 +18,7 @@ import type { RingPeer, RingStatus } from '../api.ts'
 import { RingDirectory, type RingPlace } from './directory.ts'
 import { SqliteRecordStore } from './record-store.ts'
 import { RingLookups } from './ring-lookups.ts'
+import { ringSize } from './ring-size.ts'
 
 /** A node that is stopped hands over for so long: whoever stops it waits. What is not handed over has other holders. */
 const LEAVE_MS = 1_500
@@ -26,18 +27,23 @@ export interface NodeRingInit {
   database: DatabaseSync
   /** What entries are signed for, at most 64 characters: those of other networks are worth nothing here. */
   network: string
-  connections(): readonly Connection[]
+  connections(): readonly Pick<Connection, 'timeline'>[]
+  /** Ms that never go back. */
+  clock?: () => number
 }
 
 /**
  * The ring and the directory of one node, wired to each other: the directory asks the ring where a key lies, and the
- * ring tells the directory which keys lie here. The connections of neighbours on the ring need no mark: libp2p closes
- * none for lack of room that has a stream open, and these have one for as long as they are neighbours.
+ * ring tells the directory which keys lie here.
+ *
+ * The connections of neighbours on the ring are not tagged in libp2p's peer store: for lack of room it closes none that
+ * has a stream of ours open, whatever the tags say, and to whoever is asked again and again there is one all the time.
  */
 export class NodeRing {
   readonly lookups: RingLookups
   readonly directory: RingDirectory
   readonly #init: NodeRingInit
+  readonly #clock: () => number
   readonly #ids = new RingIds()
   #chord: ChordService | undefined
   #service: DirectoryService | undefined
@@ -47,10 +53,12 @@ export class NodeRing {
   #place: Place = { predecessor: undefined, successors: [] }
   #isStarted = false
   /** Since when it has no place, of the monotonic clock. */
-  #placelessSince: number | undefined = monotonicMs()
+  #placelessSince: number | undefined
 
   constructor(init: NodeRingInit) {
     this.#init = init
+    this.#clock = init.clock ?? monotonicMs
+    this.#placelessSince = this.#clock()
     this.lookups = new RingLookups(command => this.#chord?.command(command))
     this.directory = new RingDirectory({
       command: command => {
@@ -118,7 +126,7 @@ export class NodeRing {
   get placelessMs(): number {
     const opened = this.#init.connections().map(({ timeline }) => timeline.open)
     if (this.#placelessSince === undefined || opened.length === 0) return 0
-    return Math.max(Math.min(monotonicMs() - this.#placelessSince, Date.now() - Math.min(...opened)), 0)
+    return Math.max(Math.min(this.#clock() - this.#placelessSince, Date.now() - Math.min(...opened)), 0)
   }
 
   get status(): RingStatus {
@@ -126,28 +134,18 @@ export class NodeRing {
     const ringPeer = (peer: Peer): RingPeer => ({ peerId: peer as string, id: this.#ids.idOf(peer) })
     const arc = this.#service?.arc
     const isAlone = successors.length === 0
+    const id = this.#ids.idOf(this.#self)
     return {
-      id: this.#ids.idOf(this.#self),
+      id,
       ...(predecessor === undefined ? {} : { predecessor: ringPeer(predecessor) }),
       successors: successors.map(ringPeer),
       fingers: (this.#chord?.fingers ?? []).map(ringPeer),
       ...(arc === undefined ? {} : { share: arc.from === arc.to ? 1 : ringShare(arc.from, arc.to) }),
-      nodes: this.#nodes,
+      nodes: ringSize(id, this.#place, this.#ids.idOf),
       kept: { ...(this.#service?.usage ?? { entries: 0, bytes: 0 }) },
       published: this.#records?.ownKeys().length ?? 0,
       settled: isAlone ? this.place.isOnRing : predecessor !== undefined
     }
-  }
-
-  /** Exact while the list of successors goes around the ring, then as dense as the list is. */
-  get #nodes(): number {
-    const { predecessor, successors } = this.#place
-    const last = successors.at(-1)
-    if (last === undefined) return 1
-    if (last === predecessor) return successors.length + 1
-    // of n random points the k-th is so far away that (k - 1) / distance is n on average
-    const share = ringShare(this.#ids.idOf(this.#self), this.#ids.idOf(last))
-    return Math.max(Math.round(1 + (successors.length - 1) / share), successors.length + 1)
   }
 
   #onChordEvent(event: ChordEvent): void {
@@ -156,7 +154,7 @@ export class NodeRing {
         const wasAlone = this.#place.successors.length === 0
         this.#place = { predecessor: event.predecessor, successors: event.successors }
         if (event.predecessor !== undefined && event.successors.length > 0) this.#placelessSince = undefined
-        else this.#placelessSince ??= monotonicMs()
+        else this.#placelessSince ??= this.#clock()
         this.#tellPlace(wasAlone)
         return
       }

@@ -7,7 +7,7 @@ test('what a node published while it was alone is found by all as soon as it is 
   withNodes(async start => {
     const first = await start()
     const peers = [await addressOf(first)]
-    const ring = [first, ...(await Promise.all(Array.from({ length: 6 }, () => start({ peers }))))]
+    const ring = [first, ...(await Promise.all(Array.from({ length: 4 }, () => start({ peers }))))]
     await onRing(...ring)
     const home = fresh()
     const alone = await start({ home })

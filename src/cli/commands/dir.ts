@@ -16,8 +16,8 @@ const TEXT_COLUMNS = 60
 const COLUMNS = [
   { title: 'KIND' },
   { title: 'PUBLISHER' },
-  { title: 'SINCE', right: true },
-  { title: 'FOR', right: true },
+  { title: 'AGE', right: true },
+  { title: 'EXPIRES IN', right: true },
   { title: 'CONTENT' }
 ]
 
