@@ -157,12 +157,12 @@ export class RingDirectory implements DirectoryCalls {
   ): Promise<DirectoryEvent & { type: 'stored' | 'got' }> {
     await this.#findPlace(signal)
     if (this.#closed.signal.aborted) throw stopped()
-    signal?.throwIfAborted()
+    if (signal?.aborted === true) throw left()
     const id = ++this.#lastId
     let leave = (): void => {}
     try {
       return await new Promise((resolve, reject) => {
-        leave = () => reject(signal?.reason)
+        leave = () => reject(left())
         signal?.addEventListener('abort', leave, { once: true })
         this.#waiting.set(id, { resolve, reject })
         const isTaken = this.#init.command(commandOf(id))
@@ -181,14 +181,14 @@ export class RingDirectory implements DirectoryCalls {
       this.#placing = undefined
     })
     if (signal === undefined) return await this.#placing
-    signal.throwIfAborted()
+    if (signal.aborted) throw left()
     let leave = (): void => {}
-    const left = new Promise<never>((_, reject) => {
-      leave = () => reject(signal.reason)
+    const gone = new Promise<never>((_, reject) => {
+      leave = () => reject(left())
       signal.addEventListener('abort', leave, { once: true })
     })
     try {
-      await Promise.race([this.#placing, left])
+      await Promise.race([this.#placing, gone])
     } finally {
       signal.removeEventListener('abort', leave)
     }
@@ -221,4 +221,8 @@ function checkItems(items: readonly Uint8Array[]): void {
 
 function stopped(): ShoalError {
   return new ShoalError('INTERRUPTED', 'the node stops')
+}
+
+function left(): ShoalError {
+  return new ShoalError('INTERRUPTED', 'nobody waits for the answer any more')
 }

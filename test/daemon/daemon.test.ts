@@ -11,7 +11,7 @@ import { MAX_BODY_BYTES, PROTOCOL } from '../../src/daemon/protocol.ts'
 import { type ServeOptions, type ShoalServer, serve } from '../../src/daemon/server.ts'
 import { ERRORS, type ErrorCode, ShoalError } from '../../src/errors.ts'
 import { eventually } from '../../src/testkit/wait.ts'
-import { DONE, FakeShoal, ID, SHARE, STATUS, transfer } from './fake-shoal.ts'
+import { ANSWER, DONE, FakeShoal, ID, RING, SHARE, STATUS, transfer } from './fake-shoal.ts'
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'shoal-daemon-')))
 const closers: (() => Promise<void>)[] = []
@@ -79,6 +79,12 @@ test('every method of a peer comes through the socket as it is', async () => {
   assert.deepEqual(await Array.fromAsync(shoal.share(['/data/films'], { hidden: true })), fake.shareEvents)
   assert.deepEqual(await Array.fromAsync(shoal.search('film', { limit: 5, ttl: 2 })), fake.searchEvents)
   assert.deepEqual(await Array.fromAsync(shoal.get(ID, { out: '/out', files: ['a'] })), [DONE])
+  assert.deepEqual(await shoal.ring(), RING)
+  assert.deepEqual(await shoal.directoryGet('sea', { careful: true }), ANSWER)
+  assert.equal((await shoal.directoryPut({ kind: 'own', name: 'profile', payload: 'AAAA' })).copies, 4)
+  assert.equal((await shoal.directoryAppend('sea', ['AAAA'])).key, ID)
+  assert.equal(await shoal.directoryRemove('sea', ['AAAA']), ID)
+  assert.equal(await shoal.directoryRemove('sea'), ID)
   assert.deepEqual(fake.asked, [
     ['status'],
     ['peers'],
@@ -90,7 +96,13 @@ test('every method of a peer comes through the socket as it is', async () => {
     ['unshare', ['/data/films']],
     ['share', ['/data/films'], { hidden: true }],
     ['search', 'film', { limit: 5, ttl: 2 }],
-    ['get', ID, { out: '/out', cwd: process.cwd(), files: ['a'] }]
+    ['get', ID, { out: '/out', cwd: process.cwd(), files: ['a'] }],
+    ['ring'],
+    ['directoryGet', 'sea', { careful: true }],
+    ['directoryPut', { kind: 'own', name: 'profile', payload: 'AAAA' }],
+    ['directoryAppend', 'sea', ['AAAA']],
+    ['directoryRemove', 'sea', ['AAAA']],
+    ['directoryRemove', 'sea', undefined]
   ])
   assert.equal(fake.stopped, 0)
 })
@@ -302,6 +314,10 @@ const BAD: [what: string, route: string, body: string, says: RegExp][] = [
   ['too many paths', '/v1/unshare', JSON.stringify({ paths: Array(1_001).fill('/x') }), /paths: /],
   ['no target', '/v1/ls', '{"target":""}', /target: /],
   ['no transfer', '/v1/forget', '{"delete":true}', /transfer: /],
+  ['no key', '/v1/directory-get', '{"key":""}', /key: /],
+  ['an entry of no kind', '/v1/directory-put', '{"kind":"all","payload":""}', /kind: /],
+  ['a value that is too large', '/v1/directory-put', `{"kind":"value","payload":"${'A'.repeat(40_000)}"}`, /payload: /],
+  ['no items', '/v1/directory-append', '{"key":"x","items":[]}', /items: /],
   ['a wish that is none', '/v1/forget', '{"transfer":"x","delete":"yes"}', /delete: /]
 ]
 
