@@ -20,7 +20,7 @@ export function trafficOf(network: Network | undefined): Pick<Status, 'rates' | 
 
 export function ringOf(network: Network | undefined): Pick<Status, 'ring'> {
   if (network === undefined) return {}
-  const { nodes, kept } = network.ring.status
+  const { nodes, kept } = network.ring
   return { ring: { nodes, entries: kept.entries } }
 }
 

@@ -177,6 +177,12 @@ export class SqliteRecordStore implements RecordStore {
     return this.#sql.all(keys, this.#network).map(({ key }) => hexOf(key))
   }
 
+  /** How many these are. */
+  publishedCount(): number {
+    const count = 'SELECT count(*) AS n FROM directory_own WHERE network = ? AND NOT is_removed'
+    return Number(this.#sql.get(count, this.#network)?.n)
+  }
+
   /**
    * Own entries of which this node itself is a holder become due. For when it was alone and enters a ring: most of them
    * belong elsewhere there.

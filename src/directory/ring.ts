@@ -10,7 +10,7 @@ import {
   DirectoryService,
   type DirectoryServiceInit
 } from '../../protocols/directory/handler.ts'
-import type { DirectoryEvent } from '../../protocols/directory/index.ts'
+import type { DirectoryEvent, Usage } from '../../protocols/directory/index.ts'
 import { type DriverComponents, monotonicMs } from '../../protocols/libp2p/driver.ts'
 import { peerFromId } from '../../protocols/libp2p/peer-ids.ts'
 import { RingIds } from '../../protocols/libp2p/ring-ids.ts'
@@ -129,21 +129,30 @@ export class NodeRing {
     return Math.max(Math.min(this.#clock() - this.#placelessSince, Date.now() - Math.min(...opened)), 0)
   }
 
+  /** About how many nodes are on the ring, this one included. */
+  get nodes(): number {
+    return ringSize(this.#ids.idOf(this.#self), this.#place, this.#ids.idOf)
+  }
+
+  /** What lies here for all. */
+  get kept(): Usage {
+    return this.#service?.usage ?? { entries: 0, bytes: 0 }
+  }
+
   get status(): RingStatus {
     const { predecessor, successors } = this.#place
     const ringPeer = (peer: Peer): RingPeer => ({ peerId: peer as string, id: this.#ids.idOf(peer) })
     const arc = this.#service?.arc
     const isAlone = successors.length === 0
-    const id = this.#ids.idOf(this.#self)
     return {
-      id,
+      id: this.#ids.idOf(this.#self),
       ...(predecessor === undefined ? {} : { predecessor: ringPeer(predecessor) }),
       successors: successors.map(ringPeer),
       fingers: (this.#chord?.fingers ?? []).map(ringPeer),
       ...(arc === undefined ? {} : { share: arc.from === arc.to ? 1 : ringShare(arc.from, arc.to) }),
-      nodes: ringSize(id, this.#place, this.#ids.idOf),
-      kept: { ...(this.#service?.usage ?? { entries: 0, bytes: 0 }) },
-      published: this.#records?.ownKeys().length ?? 0,
+      nodes: this.nodes,
+      kept: { ...this.kept },
+      published: this.#records?.publishedCount() ?? 0,
       settled: isAlone ? this.place.isOnRing : predecessor !== undefined
     }
   }
