@@ -16,14 +16,14 @@ type Message<T extends DirectoryMessage['type']> = Extract<DirectoryMessage, { t
 export class Answering {
   readonly #outbox: Outbox
   readonly #records: RecordStore
-  readonly #crypto: Crypto
+  readonly #signing: Crypto
   readonly #place: Place
   readonly #rates: Rates
 
   constructor(init: { outbox: Outbox; records: RecordStore; crypto: Crypto; place: Place; rates: Rates }) {
     this.#outbox = init.outbox
     this.#records = init.records
-    this.#crypto = init.crypto
+    this.#signing = init.crypto
     this.#place = init.place
     this.#rates = init.rates
   }
@@ -46,7 +46,7 @@ export class Answering {
       this.#outbox.send(from, {
         type: 'listing',
         id,
-        records: heads.map(head => listedOf(head, salt, this.#crypto))
+        records: heads.map(head => listedOf(head, salt, this.#signing))
       })
     } else {
       const parts = partsOf(heads, directoryLimits.maxParts, message.to, salt)
@@ -62,7 +62,7 @@ export class Answering {
     }
     const wanted = new Set(message.ids)
     const entries = heads
-      .filter(head => wanted.has(shortIdOf(head, message.salt, this.#crypto)))
+      .filter(head => wanted.has(shortIdOf(head, message.salt, this.#signing)))
       .flatMap(({ key, publisherId }) => this.#records.get(key, publisherId)?.entry ?? [])
     this.#outbox.send(from, { type: 'pulled', id: message.id, entries: fitting(entries) })
   }

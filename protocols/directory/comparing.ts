@@ -51,7 +51,7 @@ export class Comparing {
   readonly #agenda: Agenda
   readonly #rng: Rng
   readonly #records: RecordStore
-  readonly #crypto: Crypto
+  readonly #signing: Crypto
   readonly #holder: Holder
   readonly #place: Place
   readonly #requests: Requests
@@ -74,7 +74,7 @@ export class Comparing {
     this.#agenda = init.agenda
     this.#rng = init.rng
     this.#records = init.records
-    this.#crypto = init.crypto
+    this.#signing = init.crypto
     this.#holder = init.holder
     this.#place = init.place
     this.#requests = init.requests
@@ -168,7 +168,7 @@ export class Comparing {
     if (session.purpose !== 'repair' || theirs.size === 0) return
     const wanted = new Map(theirs)
     for (const head of this.#records.arc(arc.from, arc.to)) {
-      const mine = listedOf(head, session.salt, this.#crypto)
+      const mine = listedOf(head, session.salt, this.#signing)
       const other = wanted.get(mine.id)
       if (other !== undefined && !isNewerListed(other, mine)) wanted.delete(mine.id)
     }
@@ -190,7 +190,7 @@ export class Comparing {
         break
       }
       last = head.key
-      const mine = theirs.size === 0 ? undefined : listedOf(head, session.salt, this.#crypto)
+      const mine = theirs.size === 0 ? undefined : listedOf(head, session.salt, this.#signing)
       const other = mine === undefined ? undefined : theirs.get(mine.id)
       if (mine === undefined || other === undefined || isNewerListed(mine, other)) heads.push(head)
       else there.push(head)
@@ -226,7 +226,7 @@ export class Comparing {
       const left = new Set(ids)
       for (const entry of answer.entries) {
         const publisherId = this.#holder.idOf(entry.publisher)
-        const isAsked = left.delete(listedOf({ ...entry, publisherId, hash: '' }, salt, this.#crypto).id)
+        const isAsked = left.delete(listedOf({ ...entry, publisherId, hash: '' }, salt, this.#signing).id)
         if (!isAsked || !isIn(arc, entry.key)) {
           this.#outbox.penalise(peer, 'an entry that was not asked for')
           return false

@@ -66,14 +66,14 @@ export function partsOf(heads: readonly Head[], count: number, to: RingId, salt:
 export function shortIdOf(
   head: Pick<Head, 'key' | 'publisherId'>,
   salt: number,
-  { sha256 }: Pick<Crypto, 'sha256'>
+  signing: Pick<Crypto, 'sha256'>
 ): string {
   const bytes = new ByteWriter(68).u32(salt).bytes(idBytes(head.key)).bytes(idBytes(head.publisherId)).finish()
-  return idHex(sha256(bytes).subarray(0, 8))
+  return idHex(signing.sha256(bytes).subarray(0, 8))
 }
 
-export function listedOf(head: Head, salt: number, crypto: Pick<Crypto, 'sha256'>): Listed {
-  return { id: shortIdOf(head, salt, crypto), seq: head.seq, hash: head.hash.slice(0, 16) }
+export function listedOf(head: Head, salt: number, signing: Pick<Crypto, 'sha256'>): Listed {
+  return { id: shortIdOf(head, salt, signing), seq: head.seq, hash: head.hash.slice(0, 16) }
 }
 
 /** The finaliser of MurmurHash3 (Austin Appleby). */

@@ -65,8 +65,8 @@ export function signedBytes(network: string, publisherId: RingId, entry: Omit<En
 }
 
 /** Where a publisher's own entry of this name lies. @throws RangeError when it is no name */
-export function ownKey(crypto: Pick<Crypto, 'sha256'>, publisherId: RingId, name: string): RingId {
-  return keyOfName(crypto, publisherId, nameBytes(name))
+export function ownKey(signing: Pick<Crypto, 'sha256'>, publisherId: RingId, name: string): RingId {
+  return keyOfName(signing, publisherId, nameBytes(name))
 }
 
 /** The payload of an own entry: its name (u8 length, UTF-8), then what it says. @throws RangeError when it is no name */
@@ -84,8 +84,8 @@ export function ownContent(payload: Uint8Array): Uint8Array {
   return payload.subarray(1 + (payload[0] ?? 0))
 }
 
-export function keyOfValue(crypto: Pick<Crypto, 'sha256'>, payload: Uint8Array): RingId {
-  return ringIdFromBytes(crypto.sha256(payload))
+export function keyOfValue(signing: Pick<Crypto, 'sha256'>, payload: Uint8Array): RingId {
+  return ringIdFromBytes(signing.sha256(payload))
 }
 
 export function maxPayloadBytes(kind: EntryKind): number {
@@ -102,7 +102,7 @@ export type Untimely = 'expired' | 'future'
 export function misdeedOf(
   entry: Entry,
   publisherId: RingId,
-  crypto: Pick<Crypto, 'sha256'>
+  signing: Pick<Crypto, 'sha256'>
 ): Exclude<Misdeed, 'forged'> | undefined {
   const { kind, payload, key, isRemoved } = entry
   if (payload.byteLength > maxPayloadBytes(kind)) return 'tooLarge'
@@ -111,11 +111,11 @@ export function misdeedOf(
     const nameLength = payload[0] ?? 0
     const end = 1 + nameLength
     if (nameLength === 0 || payload.byteLength < end) return 'wrongKey'
-    if (keyOfName(crypto, publisherId, payload.subarray(1, end)) !== key) return 'wrongKey'
+    if (keyOfName(signing, publisherId, payload.subarray(1, end)) !== key) return 'wrongKey'
     return isRemoved && payload.byteLength > end ? 'tooLarge' : undefined
   }
   if (isRemoved) return payload.byteLength > 0 ? 'tooLarge' : undefined
-  return kind === 'value' && keyOfValue(crypto, payload) !== key ? 'wrongKey' : undefined
+  return kind === 'value' && keyOfValue(signing, payload) !== key ? 'wrongKey' : undefined
 }
 
 /** @param wallMs unix ms by this node's clock */
@@ -144,9 +144,9 @@ export function idHex(bytes: Uint8Array): string {
   return bytesToString(bytes, 'base16')
 }
 
-function keyOfName(crypto: Pick<Crypto, 'sha256'>, publisherId: RingId, name: Uint8Array): RingId {
+function keyOfName(signing: Pick<Crypto, 'sha256'>, publisherId: RingId, name: Uint8Array): RingId {
   const bytes = new ByteWriter(320).bytes(OWN_DOMAIN).bytes(idBytes(publisherId)).bytes(name).finish()
-  return ringIdFromBytes(crypto.sha256(bytes))
+  return ringIdFromBytes(signing.sha256(bytes))
 }
 
 function nameBytes(name: string): Uint8Array {

@@ -22,7 +22,7 @@ import type { RecordStore } from './record-store.ts'
 export class Holder {
   readonly #outbox: Outbox
   readonly #records: RecordStore
-  readonly #crypto: Crypto
+  readonly #signing: Crypto
   readonly idOf: (peer: Peer) => RingId
   readonly #config: DirectoryConfig
   readonly #place: Place
@@ -37,7 +37,7 @@ export class Holder {
   }) {
     this.#outbox = init.outbox
     this.#records = init.records
-    this.#crypto = init.crypto
+    this.#signing = init.crypto
     this.idOf = init.idOf
     this.#config = init.config
     this.#place = init.place
@@ -48,7 +48,7 @@ export class Holder {
     const { record, bytes } = this.#recordOf(entry)
     const existing = this.#records.get(entry.key, record.publisherId)
     if (existing?.hash === record.hash) return 'same'
-    const misdeed = misdeedOf(entry, record.publisherId, this.#crypto)
+    const misdeed = misdeedOf(entry, record.publisherId, this.#signing)
     if (misdeed !== undefined) return this.#misdeed(from, misdeed)
     const untimely = untimelinessOf(entry, this.#outbox.wallMs)
     if (untimely !== undefined) return untimely
@@ -57,7 +57,7 @@ export class Holder {
     const isOwner = this.#place.owns(entry.key)
     const refusal = refusalOf(this.#records, this.#config, entry, record.publisherId, existing, isOwner)
     if (refusal !== undefined) return refusal
-    if (!this.#crypto.verify(entry.publisher, bytes, entry.signature)) return this.#misdeed(from, 'forged')
+    if (!this.#signing.verify(entry.publisher, bytes, entry.signature)) return this.#misdeed(from, 'forged')
     this.#records.put(record)
     return 'stored'
   }
@@ -88,14 +88,14 @@ export class Holder {
   #recordOf(entry: Entry): { record: StoredEntry; bytes: Uint8Array } {
     const publisherId = this.idOf(entry.publisher)
     const bytes = signedBytes(this.#config.network, publisherId, entry)
-    return { record: { entry, publisherId, hash: idHex(this.#crypto.sha256(bytes)) }, bytes }
+    return { record: { entry, publisherId, hash: idHex(this.#signing.sha256(bytes)) }, bytes }
   }
 
   #misdeedOf(record: StoredEntry, bytes: Uint8Array): Misdeed | undefined {
     const { entry, publisherId, hash } = record
     if (this.#records.get(entry.key, publisherId)?.hash === hash) return undefined
-    const misdeed = misdeedOf(entry, publisherId, this.#crypto)
-    return misdeed ?? (this.#crypto.verify(entry.publisher, bytes, entry.signature) ? undefined : 'forged')
+    const misdeed = misdeedOf(entry, publisherId, this.#signing)
+    return misdeed ?? (this.#signing.verify(entry.publisher, bytes, entry.signature) ? undefined : 'forged')
   }
 
   #misdeed(from: Peer, misdeed: Misdeed): Misdeed {

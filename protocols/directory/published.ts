@@ -37,7 +37,7 @@ export class Published {
   readonly #outbox: Outbox
   readonly #agenda: Agenda
   readonly #rng: Rng
-  readonly #crypto: Crypto
+  readonly #signing: Crypto
   readonly #records: RecordStore
   readonly #puts: Puts
   readonly #selfId: RingId
@@ -63,7 +63,7 @@ export class Published {
     this.#outbox = init.outbox
     this.#agenda = init.agenda
     this.#rng = init.rng
-    this.#crypto = init.crypto
+    this.#signing = init.crypto
     this.#records = init.records
     this.#puts = init.puts
     this.#selfId = init.selfId
@@ -72,9 +72,9 @@ export class Published {
   put(id: number, draft: Draft): void {
     const { kind } = draft
     if (kind === 'own') {
-      this.#publish(id, ownKey(this.#crypto, this.#selfId, draft.name), kind, ownPayload(draft.name, draft.content))
+      this.#publish(id, ownKey(this.#signing, this.#selfId, draft.name), kind, ownPayload(draft.name, draft.content))
     } else {
-      const key = kind === 'value' ? keyOfValue(this.#crypto, draft.payload) : draft.key
+      const key = kind === 'value' ? keyOfValue(this.#signing, draft.payload) : draft.key
       this.#publish(id, key, kind, draft.payload)
     }
   }
@@ -151,7 +151,7 @@ export class Published {
   ): Entry {
     const seq = Math.max(this.#outbox.wallMs, (old?.seq ?? 0) + 1)
     const unsigned = { ...content, publisher: this.#outbox.self, seq, expires: Math.floor((seq + lifetimeMs) / 1_000) }
-    const signature = this.#crypto.sign(signedBytes(this.#config.network, this.#selfId, unsigned))
+    const signature = this.#signing.sign(signedBytes(this.#config.network, this.#selfId, unsigned))
     return { ...unsigned, signature }
   }
 
