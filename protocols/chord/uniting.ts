@@ -35,10 +35,10 @@ export class Uniting {
   readonly #words = new TokenBucket(chordLimits.unites)
   /** Peers that may be on another ring: neighbours in the overlay. BOUNDED by its active view. */
   readonly #neighbours = new Set<Peer>()
-  /** Of these, those that may be a bridge to another ring: not asked yet. BOUNDED by the same. */
-  readonly #unasked = new Set<Peer>()
   /** Peers with a connection to us. BOUNDED by the connections of the host. */
   readonly #up = new Set<Peer>()
+  /** Were neighbours, are there, and were not asked yet: each may be the bridge to another ring. BOUNDED by the same. */
+  readonly #unasked = new Set<Peer>()
   readonly #lost = new BoundedMap<Peer, true>(chordLimits.maxLost)
   #isLooking = false
   #waitMs: number
@@ -85,7 +85,8 @@ export class Uniting {
   onPeerDown(peer: Peer): void {
     if (this.#neighbours.has(peer)) this.onLost(peer)
     this.#up.delete(peer)
-    this.onNeighbourDown(peer)
+    this.#neighbours.delete(peer)
+    this.#unasked.delete(peer)
   }
 
   /** A neighbour, here or in the overlay, or a finger that is gone and has not said so. */
@@ -101,7 +102,6 @@ export class Uniting {
 
   onNeighbourDown(peer: Peer): void {
     this.#neighbours.delete(peer)
-    this.#unasked.delete(peer)
   }
 
   /** After a short wait: whoever enters at the same time may have found another ring. */

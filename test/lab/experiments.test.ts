@@ -27,7 +27,8 @@ const SMALL: Record<string, Record<string, string>> = {
   'ring-path': { peers: '64,300', lookups: '50' },
   'ring-failures': { peers: '100', dead: '0,0.5', lookups: '50' },
   'ring-churn': { peers: '60', successors: '8', rates: '0.1', lookups: '30' },
-  'ring-load': { peers: '200', keys: '4000', ids: '1,4' }
+  'ring-load': { peers: '200', keys: '4000', ids: '1,4' },
+  'ring-merge': { peers: '40', parts: '50/50', apartSeconds: '60' }
 }
 
 function run(experiment: Experiment, seed = 1): Row[] {

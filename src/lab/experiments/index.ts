@@ -8,6 +8,7 @@ import healing from './healing.ts'
 import ringChurn from './ring-churn.ts'
 import ringFailures from './ring-failures.ts'
 import ringLoad from './ring-load.ts'
+import ringMerge from './ring-merge.ts'
 import ringPath from './ring-path.ts'
 import upkeep from './upkeep.ts'
 import walks from './walks.ts'
@@ -25,5 +26,6 @@ export const experiments: readonly Experiment[] = [
   ringPath,
   ringFailures,
   ringChurn,
-  ringLoad
+  ringLoad,
+  ringMerge
 ]
