@@ -34,6 +34,7 @@ function directoryOn(init: Partial<RingDirectoryInit> = {}): { directory: RingDi
       return true
     },
     ownKeys: () => [KEY],
+    own: () => undefined,
     place: () => ({ predecessor: undefined, successors: [], isOnRing: true }),
     ...init
   })

@@ -18,7 +18,7 @@ function idOf(peer: Peer): RingId {
   return id
 }
 const KEY = idOf('key' as Peer)
-const COST = { asked: 0, lost: 0, stalls: 0, elapsedMs: 0 }
+const COST = { asked: 0, lost: 0, lostPast: 0, stalls: 0, elapsedMs: 0 }
 
 /** The place of one peer on a ring of so many. */
 function placeOf(seed: number, size: number): { self: RingId; predecessor: Peer | undefined; successors: Peer[] } {
