@@ -83,7 +83,7 @@ export const chordLimits = {
   /** Peers with a rate, of each kind. */
   maxRates: 256,
   /** All messages of one peer (driver): beyond it that peer is penalised and its stream ended. */
-  messages: { rate: 300, burst: 2_000 },
+  messages: { rate: 100, burst: 1_000 },
   /** Notifications, hints and goodbyes of one peer: beyond it they are ignored. */
   notices: { rate: 2, burst: 20 },
   /** Words of a foreign ring that are followed, of all peers. */
