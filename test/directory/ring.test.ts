@@ -2,14 +2,20 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
+import type { Libp2p, PeerId, PeerStore } from '@libp2p/interface'
 import type { ChordCommand } from '../../protocols/chord/index.ts'
 import type { RingId } from '../../protocols/core/keyspace.ts'
 import type { Peer } from '../../protocols/core/peer.ts'
+import { seededRng } from '../../protocols/core/rng.ts'
+import type { DirectoryComponents } from '../../protocols/directory/handler.ts'
+import { ContactBook } from '../../protocols/libp2p/contacts.ts'
+import { directorySchema } from '../../src/directory/record-schema.ts'
 import { NodeRing } from '../../src/directory/ring.ts'
 import { RingLookups } from '../../src/directory/ring-lookups.ts'
 import { ringSize } from '../../src/directory/ring-size.ts'
 import type { Network } from '../../src/network.ts'
 import { problemsOf } from '../../src/status.ts'
+import { startTestHost } from '../libp2p/hosts.ts'
 
 const ids = new Map<Peer, RingId>()
 function idOf(peer: Peer): RingId {
@@ -74,4 +80,35 @@ test('a node that has had peers for long and no place among them has a problem, 
   assert.deepEqual([codes(), ring.place.isOnRing], [[], false])
   opened = [Date.now(), Date.now() - 120_000]
   assert.deepEqual(codes(), ['NO_RING'])
+})
+
+test('a put that cannot be written down is refused, and does not wait for ever', async () => {
+  const database = new DatabaseSync(':memory:')
+  database.exec(directorySchema)
+  let host: Libp2p | undefined
+  const ring = new NodeRing({ database, network: 'n', connections: () => host?.getConnections() ?? [] })
+  type Components = DirectoryComponents & { peerId: PeerId; peerStore: PeerStore }
+  const init = (components: Components) => ({
+    contacts: new ContactBook(components.peerStore),
+    rng: seededRng(1),
+    onPenalty: () => {}
+  })
+  host = await startTestHost({
+    chord: (components: Components) => ring.chordService(init(components))(components),
+    directory: (components: Components) => ring.directoryService(init(components))(components)
+  })
+  try {
+    ring.start()
+    const value = (byte: number) => ({ kind: 'value', payload: Uint8Array.of(byte) }) as const
+    const { key } = await ring.directory.put(value(1))
+    // as on a full disk
+    database.exec('PRAGMA query_only = ON')
+    await assert.rejects(ring.directory.put(value(2)), { code: 'IO_FAILED' })
+    assert.equal((await ring.directory.get(key)).entries.length, 1, 'it goes on otherwise')
+    database.exec('PRAGMA query_only = OFF')
+    assert.equal((await ring.directory.put(value(3))).copies, 1)
+  } finally {
+    await ring.leave()
+    await host.stop()
+  }
 })
