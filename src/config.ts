@@ -29,6 +29,8 @@ const schema = z.strictObject({
   discovery: z.boolean().default(true),
   /** No network at all: only what this node shares can be looked at and changed. */
   offline: z.boolean().default(false),
+  /** Whether this node takes a place on the ring. One-shot commands are gone too soon: they only ask it. */
+  ring: z.boolean().default(true),
   /** Whether shares are followed while the node runs. One-shot commands leave them as they are. */
   watch: z.boolean().default(true)
 })

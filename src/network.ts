@@ -132,7 +132,12 @@ export class Network {
       }
     })
     const onPenalty = (peer: Peer, reason: string): void => reputation.penalise(peer, reason)
-    const ring = new NodeRing({ database, network: groupTag(groupKey), connections: () => host.getConnections() })
+    const ring = new NodeRing({
+      database,
+      network: groupTag(groupKey),
+      connections: () => host.getConnections(),
+      isClient: !config.ring
+    })
     let contacts: ContactBook | undefined
     const book = (components: { peerStore: ConstructorParameters<typeof ContactBook>[0] }): ContactBook =>
       (contacts ??= new ContactBook(components.peerStore))

@@ -144,7 +144,7 @@ class Node implements ShoalNode {
       onChange: () => {
         this.#online?.seeder.onLibraryChange()
         this.#online?.sharedKeys.changed()
-        this.#online?.publisher.changed()
+        if (config.ring) this.#online?.publisher.changed()
       }
     })
   }
@@ -165,7 +165,7 @@ class Node implements ShoalNode {
     await this.#online?.network.start()
     this.#library.start()
     this.#online?.sharedKeys.now()
-    this.#online?.publisher.changed()
+    if (this.#config.ring) this.#online?.publisher.changed()
     this.#online?.seeder.start()
     if (this.#config.watch) this.#watches?.start()
   }

@@ -8,6 +8,7 @@ import { Driver, type DriverComponents, type DriverStats } from '../libp2p/drive
 import { peerFromId } from '../libp2p/peer-ids.ts'
 import { RingIds } from '../libp2p/ring-ids.ts'
 import { Chord, type ChordCommand } from './chord.ts'
+import { ChordClient } from './client.ts'
 import { type ChordConfig, chordLimits } from './config.ts'
 import { type ChordMessage, chordCodec } from './messages.ts'
 import type { ChordEvent } from './outbox.ts'
@@ -21,6 +22,8 @@ export interface ChordServiceInit {
   config?: Partial<ChordConfig>
   /** Shared with the other protocols on the ring, so that each id is computed once. */
   ids?: RingIds
+  /** It only asks, and takes no place on the ring. */
+  isClient?: boolean
   /** Whether this node has a copy of a record that it does not own. */
   hasCopy?(key: RingId): boolean
   onEvent(event: ChordEvent): void
@@ -30,7 +33,7 @@ export interface ChordServiceInit {
 /** The ring as a libp2p service. Peers that connect and speak the protocol are the way into it. */
 export class ChordService implements Startable {
   readonly [Symbol.toStringTag] = '@shoal/chord'
-  readonly #chord: Chord
+  readonly #chord: Chord | ChordClient
   readonly #ids: RingIds
   readonly #driver: Driver<ChordCommand, ChordMessage, ChordEvent>
 
@@ -38,13 +41,11 @@ export class ChordService implements Startable {
   constructor(components: DriverComponents, init: ChordServiceInit) {
     const { contacts, rng, config, hasCopy, onEvent, onPenalty } = init
     this.#ids = init.ids ?? new RingIds()
-    this.#chord = new Chord({
-      self: peerFromId(components.peerId),
-      rng,
-      idOf: this.#ids.idOf,
-      ...(hasCopy === undefined ? {} : { hasCopy: (key: RingId) => hasCopy(key) }),
-      ...(config === undefined ? {} : { config })
-    })
+    const self = peerFromId(components.peerId)
+    const common = { self, rng, idOf: this.#ids.idOf, ...(config === undefined ? {} : { config }) }
+    this.#chord = init.isClient
+      ? new ChordClient(common)
+      : new Chord({ ...common, ...(hasCopy === undefined ? {} : { hasCopy: (key: RingId) => hasCopy(key) }) })
     this.#driver = new Driver(components, {
       protocol: CHORD_PROTOCOL,
       machine: this.#chord,
@@ -64,7 +65,7 @@ export class ChordService implements Startable {
     return this.#chord.place
   }
 
-  get fingers(): Peer[] {
+  get fingers(): readonly Peer[] {
     return this.#chord.fingers
   }
 

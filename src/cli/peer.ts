@@ -31,7 +31,7 @@ export async function withPeer<T>(
   if (running !== undefined) return await useRunning(context, running, use)
   let node: Shoal
   try {
-    node = await context.createNode({ ...configOf(context), watch: false, offline: need === 'home' })
+    node = await context.createNode({ ...configOf(context), watch: false, ring: false, offline: need === 'home' })
   } catch (error) {
     if ((error as ShoalError).code !== 'ALREADY_RUNNING') throw error
     const started = await startingPeer(context)

@@ -28,6 +28,8 @@ export interface NodeRingInit {
   /** What entries are signed for, at most 64 characters: those of other networks are worth nothing here. */
   network: string
   connections(): readonly Pick<Connection, 'timeline'>[]
+  /** It only asks: see `ChordClient`. */
+  isClient?: boolean
   /** Ms that never go back. */
   clock?: () => number
 }
@@ -79,6 +81,7 @@ export class NodeRing {
       this.#chord = new ChordService(components, {
         ...init,
         ids: this.#ids,
+        isClient: this.#init.isClient === true,
         hasCopy: key => this.#service?.hasCached(key) === true,
         onEvent: event => this.#onChordEvent(event)
       })
@@ -118,7 +121,8 @@ export class NodeRing {
   }
 
   get place(): RingPlace {
-    const isOnRing = this.#place.successors.length > 0 || this.#init.connections().length === 0
+    const { isClient = false } = this.#init
+    const isOnRing = isClient || this.#place.successors.length > 0 || this.#init.connections().length === 0
     return { ...this.#place, isOnRing }
   }
 

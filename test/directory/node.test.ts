@@ -107,3 +107,18 @@ test('mistakes are said to be such: what is too large, no name, no base64, and a
     await assert.rejects(offline.ring(), { code: 'NO_PEERS' })
     assert.equal((await offline.status()).ring, undefined)
   }))
+
+test('a node that only asks gets and puts, and takes no place on the ring', () =>
+  withNodes(async start => {
+    const a = await start()
+    const peers = [await addressOf(a)]
+    const b = await start({ peers })
+    await onRing(a, b)
+    const client = await start({ peers, ring: false })
+    await eventually('it is connected', async () => (await client.status()).peers.connected > 0)
+    const { key, copies } = await client.directoryPut({ kind: 'value', payload: base64('from aside') })
+    assert.equal(copies, 2)
+    assert.deepEqual(texts(await b.directoryGet(key)), ['from aside'])
+    assert.deepEqual(texts(await client.directoryGet(key)), ['from aside'])
+    assert.deepEqual([(await a.ring()).nodes, (await b.ring()).nodes], [2, 2])
+  }))
