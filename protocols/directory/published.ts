@@ -136,11 +136,12 @@ export class Published {
       this.#fail(id, entry.key, 'busy', false)
       return
     }
+    // first, since it throws when the disk is full
+    this.#records.putOwn(entry, this.#outbox.wallMs)
     const waiting = this.#waiting.get(entry.key) ?? []
     this.#waiting.set(entry.key, waiting)
     waiting.push({ id, seq: entry.seq })
     this.#waitingCount++
-    this.#records.putOwn(entry, this.#outbox.wallMs)
     this.#work()
   }
 
