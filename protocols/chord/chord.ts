@@ -175,18 +175,9 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
 
   nextTick(): number | undefined {
     if (this.#isLeaving) return undefined
-    let next: number | undefined
-    for (const due of [
-      this.#stabilizeMs,
-      this.#fingerMs,
-      this.#queries.dueMs,
-      this.#lookups.dueMs,
-      this.#relays.dueMs,
-      this.#uniting.dueMs
-    ]) {
-      if (due !== undefined && (next === undefined || due < next)) next = due
-    }
-    return next
+    const own = earlier(this.#stabilizeMs, this.#fingerMs)
+    const asked = earlier(this.#queries.dueMs, this.#lookups.dueMs)
+    return earlier(earlier(own, asked), earlier(this.#relays.dueMs, this.#uniting.dueMs))
   }
 
   #onMessage(from: Peer, message: ChordMessage): void {
@@ -419,9 +410,7 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
     const { predecessor, successors } = this.#ring
     const known = this.#ring.isPredecessorLost ? undefined : predecessor
     const { predecessor: before, successors: were } = this.#told
-    const isSame =
-      known === before && successors.length === were.length && successors.every((peer, i) => peer === were[i])
-    if (isSame) return
+    if (known === before && areSame(successors, were)) return
     // those before us have this list in theirs
     if (before !== undefined && known !== undefined && successors !== were) this.#out.send(known, { type: 'look' })
     this.#told = { predecessor: known, successors }
@@ -429,4 +418,12 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
     if (last !== undefined) this.#fingers.fit(last)
     this.#out.tell({ type: 'ring', ...this.#told })
   }
+}
+
+function earlier(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || (b !== undefined && b < a) ? b : a
+}
+
+function areSame(a: readonly Peer[], b: readonly Peer[]): boolean {
+  return a === b || (a.length === b.length && a.every((peer, i) => peer === b[i]))
 }

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../core/bounded-map.ts'
 import type { RingId } from '../core/keyspace.ts'
 import type { Peer } from '../core/peer.ts'
 import type { Answers } from './answers.ts'
@@ -45,7 +46,7 @@ export class Lookups {
   readonly #router: Router
   readonly #routes: Routes
   readonly #answers: Answers
-  readonly #running = new Map<number, Running>() // BOUNDED by maxLookups
+  readonly #running = new BoundedMap<number, Running>(chordLimits.maxLookups)
   #lastId = 0
   /** Not later than the first of them is due. */
   #dueMs: number | undefined

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../core/bounded-map.ts'
 import type { Peer } from '../core/peer.ts'
 import type { ChordConfig } from './config.ts'
 import { chordLimits } from './config.ts'
@@ -28,8 +29,8 @@ export class Queries {
   readonly #requestMs: number
   readonly #send: (to: Peer, message: ChordMessage) => void
   readonly #isUp: (peer: Peer) => boolean
-  /** In the order in which they are due. BOUNDED by maxQueries. */
-  readonly #open = new Map<number, Query>()
+  /** In the order in which they are due. */
+  readonly #open = new BoundedMap<number, Query>(chordLimits.maxQueries)
   #lastId: number
 
   constructor(init: {
@@ -45,6 +46,7 @@ export class Queries {
   }
 
   get dueMs(): number | undefined {
+    if (this.#open.size === 0) return undefined
     for (const { dueMs } of this.#open.values()) return dueMs
     return undefined
   }

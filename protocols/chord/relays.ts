@@ -1,3 +1,4 @@
+import { BoundedMap } from '../core/bounded-map.ts'
 import type { RingId } from '../core/keyspace.ts'
 import type { Peer } from '../core/peer.ts'
 import { PeerRates } from '../core/peer-rates.ts'
@@ -29,8 +30,8 @@ export class Relays {
   readonly #out: Outbox
   readonly #queries: Queries
   readonly #router: Router
-  /** In the order in which they end. BOUNDED by maxRelays. */
-  readonly #open = new Map<number, Relay>()
+  /** In the order in which they end. */
+  readonly #open = new BoundedMap<number, Relay>(chordLimits.maxRelays)
   readonly #rates = new PeerRates(chordLimits.relays, chordLimits.maxRates)
 
   constructor(init: { self: Peer; config: ChordConfig; out: Outbox; queries: Queries; router: Router }) {
@@ -42,6 +43,7 @@ export class Relays {
   }
 
   get dueMs(): number | undefined {
+    if (this.#open.size === 0) return undefined
     for (const { untilMs } of this.#open.values()) return untilMs
     return undefined
   }

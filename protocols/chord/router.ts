@@ -51,21 +51,33 @@ export class Router {
     const predecessor = this.#isLost(known, lost) ? undefined : known
     if (this.#owns(key, asOwner, lost)) return { role: 'owner', predecessor, before: NOBODY, after: successors }
     if (orCopy && this.#hasCopy(key)) return { role: 'copy', predecessor, before: NOBODY, after: NOBODY }
-    const selfId = this.#idOf(this.#self)
     const isUsable = (peer: Peer): boolean => !lost.includes(peer)
-    // successors that lie before the key, the last of them nearest to it
-    let past = 0
-    while (past < successors.length && isBetween(selfId, this.#idOf(successors[past] as Peer), key)) past++
-    const after = successors.slice(past).filter(isUsable).slice(0, chordLimits.owners)
+    const past = this.#countBefore(key, successors)
+    const after =
+      past < successors.length ? successors.slice(past).filter(isUsable).slice(0, chordLimits.owners) : NOBODY
     // as long as the list says who is next to the key, nobody need be asked that is before it
     const before = after.length > 0 ? NOBODY : this.#before(key, successors.slice(0, past), isUsable)
     return { role: 'way', predecessor, before, after }
   }
 
-  #before(key: RingId, list: readonly Peer[], isUsable: (peer: Peer) => boolean): Peer[] {
+  /** How many of the successors lie before the key. Mostly it is none of their business, so the last is looked at first. */
+  #countBefore(key: RingId, successors: readonly Peer[]): number {
+    const selfId = this.#idOf(this.#self)
+    const last = successors.at(-1)
+    if (last !== undefined && isBetween(selfId, this.#idOf(last), key)) return successors.length
+    let count = 0
+    while (count < successors.length && isBetween(selfId, this.#idOf(successors[count] as Peer), key)) count++
+    return count
+  }
+
+  #before(key: RingId, list: readonly Peer[], isUsable: (peer: Peer) => boolean): readonly Peer[] {
     const { candidates } = chordLimits
-    const near = list.filter(isUsable).slice(-candidates).reverse()
     const far = this.#fingers.before(key, candidates, isUsable)
+    const [last, nearestOfList] = [far.at(-1), list.at(-1)]
+    // fingers mostly begin where the list ends
+    const areBeyond = last !== undefined && nearestOfList !== undefined && this.#isFarther(last, nearestOfList)
+    if (far.length === candidates && areBeyond) return far
+    const near = list.filter(isUsable).slice(-candidates).reverse()
     return far.length === 0 ? near : this.#nearestFirst(far, near).slice(0, candidates)
   }
 
@@ -89,15 +101,19 @@ export class Router {
   /** Two lists, each from the nearest to the key on, as one. */
   #nearestFirst(a: readonly Peer[], b: readonly Peer[]): Peer[] {
     const merged: Peer[] = []
-    const selfId = this.#idOf(this.#self)
     for (let i = 0, j = 0; i < a.length || j < b.length; ) {
       const [x, y] = [a[i], b[j]]
-      const takesX = y === undefined || (x !== undefined && isBetween(this.#idOf(y), this.#idOf(x), selfId))
+      const takesX = y === undefined || (x !== undefined && this.#isFarther(x, y))
       const next = (takesX ? x : y) as Peer
       if (merged.at(-1) !== next) merged.push(next)
       if (takesX) i++
       else j++
     }
     return merged
+  }
+
+  /** Clockwise from this node. */
+  #isFarther(a: Peer, b: Peer): boolean {
+    return isBetween(this.#idOf(b), this.#idOf(a), this.#idOf(this.#self))
   }
 }
