@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { headOf, isBetween, type RingId, ringAdd, ringShare } from '../../protocols/core/keyspace.ts'
 import type { Peer } from '../../protocols/core/peer.ts'
 import { LookupTally } from '../../src/lab/lookup-tally.ts'
+import { paperWalk } from '../../src/lab/paper-walk.ts'
 import { RingMembers } from '../../src/lab/ring-members.ts'
 import { type LookupResult, RingNetwork, withoutUpkeep } from '../../src/lab/ring-network.ts'
 import { Simulation } from '../../src/simulator/index.ts'
@@ -95,4 +96,31 @@ test('who owned a key when', () => {
   // around the end of the ring
   assert.ok(members.wasOwner(peer(1), keyIn('8'), 0, 0) && !members.wasOwner(peer(7), keyIn('8'), 0, 1_000))
   assert.ok(isBetween(idOf(peer(7)), keyIn('8'), idOf(peer(1))))
+})
+
+test('the walk of the paper goes past the dead, to the predecessor and the owner that are left', () => {
+  const simulation = new Simulation({ seed: SEED })
+  const network = new RingNetwork(simulation, { config: { ...withoutUpkeep, successors: 12, digitBits: 1 } })
+  const peers = network.addRing(200)
+  const isAlive = (one: Peer): boolean => simulation.isAlive(one)
+  const walk = (from: Peer, key: RingId) => {
+    const sorted = network.sorted(simulation.alive())
+    const result = paperWalk(network, from, key, isAlive)
+    const { owner, predecessor } = network.ownerOf(key, sorted)
+    assert.deepEqual([result.owner, result.via], [owner, predecessor])
+    return result
+  }
+  for (let i = 0; i < 100; i++) {
+    const { lost, hops } = walk(simulation.rng.pick(peers), network.randomKey(simulation.rng))
+    assert.ok(lost === 0 && hops >= 1 && hops <= 9, `${lost} dead, ${hops} hops`)
+  }
+  for (const one of peers) if (simulation.rng.unit() < 0.3) simulation.crash(one)
+  const left = simulation.alive()
+  let [lost, lostPast] = [0, 0]
+  for (let i = 0; i < 100; i++) {
+    const result = walk(simulation.rng.pick(left), network.randomKey(simulation.rng))
+    lost += result.lost
+    lostPast += result.lostPast
+  }
+  assert.ok(lost > 100 && lostPast > 20 && lostPast < lost, `${lost} dead, ${lostPast} of them past the key`)
 })
