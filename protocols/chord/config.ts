@@ -78,7 +78,10 @@ export const chordLimits = {
   maxLost: 16,
   /** Shortcut links. Goal 80 for a million nodes. */
   maxFingers: 80,
-  /** Lookups of one peer that are passed on; beyond it they are answered with nothing, and it asks by itself. */
+  /**
+   * Lookups of one peer that are passed on, besides as many of all; beyond it they are answered with nothing, and it asks
+   * by itself.
+   */
   relays: { rate: 50, burst: 500 },
   /** Peers with a rate, of each kind. */
   maxRates: 256,

@@ -2,6 +2,7 @@ import { BoundedMap } from '../core/bounded-map.ts'
 import type { RingId } from '../core/keyspace.ts'
 import type { Peer } from '../core/peer.ts'
 import { PeerRates } from '../core/peer-rates.ts'
+import { TokenBucket } from '../core/token-bucket.ts'
 import { type ChordConfig, chordLimits } from './config.ts'
 import type { Found } from './messages.ts'
 import type { Outbox } from './outbox.ts'
@@ -32,6 +33,8 @@ export class Relays {
   readonly #router: Router
   /** In the order in which they end. */
   readonly #open = new BoundedMap<number, Relay>(chordLimits.maxRelays)
+  /** As long as all peers together ask for no more than one of them may, nobody's share need be known. */
+  readonly #ofAll = new TokenBucket(chordLimits.relays)
   readonly #rates = new PeerRates(chordLimits.relays, chordLimits.maxRates)
 
   constructor(init: { self: Peer; config: ChordConfig; out: Outbox; queries: Queries; router: Router }) {
@@ -50,8 +53,9 @@ export class Relays {
 
   onRelay(from: Peer, message: { id: number; key: RingId; asOwner: boolean; orCopy: boolean; hops: number }): void {
     const { id, key, asOwner, orCopy, hops } = message
-    const mayPass = this.#rates.take(from, this.#out.now) && hops < chordLimits.maxHops
-    const untilMs = this.#out.now + this.#config.relayMs
+    const { now } = this.#out
+    const mayPass = hops < chordLimits.maxHops && (this.#ofAll.take(now) || this.#rates.take(from, now))
+    const untilMs = now + this.#config.relayMs
     const relay: Relay = { from, id, key, orCopy, hops, lost: [], untilMs, next: from }
     if (!mayPass) this.#answer(relay, undefined)
     else this.#pass(relay, asOwner)

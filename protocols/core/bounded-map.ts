@@ -3,7 +3,7 @@
  * makes it the newest.
  */
 export class BoundedMap<K, V> {
-  /** Made with the first entry: many stay empty. */
+  /** While there is any. */
   #entries: Map<K, V> | undefined
   readonly #limit: number
 
@@ -37,7 +37,10 @@ export class BoundedMap<K, V> {
   }
 
   delete(key: K): boolean {
-    return this.#entries?.delete(key) === true
+    const was = this.#entries?.delete(key) === true
+    // an empty Map is as large as one with some entries, and most are empty most of the time
+    if (this.#entries?.size === 0) this.#entries = undefined
+    return was
   }
 
   clear(): void {
