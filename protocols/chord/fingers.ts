@@ -158,7 +158,7 @@ function levelsOf(bits: number, widest: number): readonly Level[] {
   const known = LEVELS.get(bits * 8 + widest)
   if (known !== undefined) return known
   for (let count = Math.ceil(bits / widest); ; count++) {
-    const widths = Array.from({ length: count }, (_, i) => Math.ceil((bits - i) / count))
+    const widths = widthsOf(bits, count, widest)
     if (widths.reduce((sum, width) => sum + 2 ** width - 1, 0) > chordLimits.maxFingers) continue
     const levels: Level[] = []
     let [end, firstSlot] = [0, 0]
@@ -170,4 +170,19 @@ function levelsOf(bits: number, widest: number): readonly Level[] {
     LEVELS.set(bits * 8 + widest, levels)
     return levels
   }
+}
+
+/**
+ * All digits as wide as so many may be; what is over or missing is the last one's. So nodes that see one bit more or less
+ * have the same digits but for the last: they judge differently how many nodes there are, and what one has resolved on the
+ * way to a key, another need not resolve again in digits of its own.
+ */
+function widthsOf(bits: number, count: number, widest: number): number[] {
+  let width = widest
+  while (width > 1 && count * (2 ** width - 1) > chordLimits.maxFingers) width--
+  const widths = new Array<number>(count).fill(width)
+  const left = bits - count * width
+  if (left < 0) widths[count - 1]! += left
+  for (let i = 0; i < left; i++) widths[count - 1 - (i % count)]!++
+  return widths
 }

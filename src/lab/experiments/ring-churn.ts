@@ -38,8 +38,8 @@ export default experiment({
     ...TABLE_3,
     rates: FIGURES.map(([rate]) => rate),
     kinds: Object.keys(KINDS),
-    lookups: 5_000,
-    lookupsPerSecond: 1
+    lookups: 2_000,
+    lookupsPerSecond: 2
   },
   seeds: 5,
   cases: ({ rates, kinds }) => kinds.flatMap(kind => rates.map(rate => ({ kind, rate }))),
