@@ -147,11 +147,20 @@ export class Uniting {
       isOutside,
       onDone: found => {
         this.#isLooking = false
+        if (found === undefined) this.#closeCircle(contact)
         if (found === undefined || found.owner === this.#self) return
         if (this.#ring.isAlone) this.#enter(found)
         else this.#unite(found, hops)
       }
     })
+  }
+
+  /**
+   * All successors failed at once, as where a few are cut off from many: the ring is a line, this node is its end, and
+   * nobody knows who comes next. Any node does: from there stabilization goes back to the first of the line.
+   */
+  #closeCircle(contact: Peer): void {
+    if (this.#ring.isAlone && this.#ring.predecessor !== undefined) this.#execute(this.#ring.unite(contact))
   }
 
   #enter(found: Found): void {

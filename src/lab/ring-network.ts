@@ -12,6 +12,7 @@ import {
   type Place
 } from '../../protocols/chord/index.ts'
 import { HEAD_SPAN, headOf, type RingId, ringIdFromBytes } from '../../protocols/core/keyspace.ts'
+import type { Machine } from '../../protocols/core/machine.ts'
 import { indexPeers, type Peer } from '../../protocols/core/peer.ts'
 import type { Rng } from '../../protocols/core/rng.ts'
 import type { Channel, Simulation } from '../simulator/index.ts'
@@ -39,6 +40,21 @@ export interface LookupResult extends LookupCost {
   via: Peer
 }
 
+export type ChordMachine = Machine<ChordCommand, ChordMessage, ChordEvent>
+export type FoundEvent = Extract<ChordEvent, { type: 'found' }>
+
+/** What the applications of all peers have to do with the ring. */
+export interface RingApplication {
+  /** A peer's place has changed. */
+  onRing?(peer: Peer, place: Place): void
+  /** The peer has said its goodbyes. */
+  onLeft?(peer: Peer): void
+  /** Whether the peer has a copy of a record that it does not own. */
+  hasCopy?(peer: Peer, key: RingId, now: number): boolean
+  /** Puts another machine into the place of an honest one. */
+  disguise?(peer: Peer, honest: Chord): ChordMachine
+}
+
 /** The Chord machines on all peers of a simulation, and the ring that they should make. */
 export class RingNetwork {
   readonly channel: Channel<ChordCommand, ChordMessage, ChordEvent>
@@ -47,15 +63,12 @@ export class RingNetwork {
   readonly #seed: number
   readonly #ids: RingId[] = []
   readonly #waiting = new Map<number, { from: Peer; done: (result: LookupResult) => void }>()
+  readonly #finding = new Map<number, (found: FoundEvent | undefined) => void>()
   /** Where a peer begins that is put into a ring that stands. */
   #standing: ((self: Peer) => Pick<ChordInit, 'place' | 'fingers'>) | undefined
   #lastLookup = 0
 
-  /** @param init.onRing what a peer's application does when its place changes */
-  constructor(
-    simulation: Simulation,
-    init: { config?: Partial<ChordConfig>; onRing?(peer: Peer, place: Place): void } = {}
-  ) {
+  constructor(simulation: Simulation, init: { config?: Partial<ChordConfig> } & RingApplication = {}) {
     this.#simulation = simulation
     this.#seed = simulation.seed
     this.config = { ...chordConfig, ...init.config }
@@ -64,11 +77,15 @@ export class RingNetwork {
       codec: chordCodec(indexPeers),
       machine: (self, rng) => {
         const standing = this.#standing?.(self)
-        return new Chord({ self, rng, idOf: this.idOf, config: this.config, ...standing })
+        const hasCopy = (key: RingId, now: number): boolean => init.hasCopy?.(self, key, now) === true
+        const honest = new Chord({ self, rng, idOf: this.idOf, hasCopy, config: this.config, ...standing })
+        return init.disguise?.(self, honest) ?? honest
       },
       onEvent: (peer, event) => {
         if (event.type === 'ring') init.onRing?.(peer, event)
-        else if (event.type !== 'left') this.#onEnd(event)
+        else if (event.type === 'left') init.onLeft?.(peer)
+        else if (this.#finding.has(event.id)) this.#onFound(event)
+        else this.#onEnd(event)
       }
     })
   }
@@ -141,6 +158,17 @@ export class RingNetwork {
     this.channel.command(from, { type: 'lookup', id, key, mode })
   }
 
+  /** A lookup of a peer's application, which gets all that is told of it. */
+  find(
+    from: Peer,
+    order: Omit<Extract<ChordCommand, { type: 'lookup' }>, 'type' | 'id'>,
+    done: (found: FoundEvent | undefined) => void
+  ): void {
+    const id = ++this.#lastLookup
+    this.#finding.set(id, done)
+    this.channel.command(from, { type: 'lookup', id, ...order })
+  }
+
   /** Lookups whose askers crashed are never answered. */
   get lookupsOpen(): number {
     return this.#waiting.size
@@ -192,6 +220,12 @@ export class RingNetwork {
       const isIn = begin < end ? begin <= head && head < end : begin <= head || head < end
       return isIn ? sorted[i % sorted.length] : undefined
     }
+  }
+
+  #onFound(event: Exclude<ChordEvent, { type: 'ring' | 'left' }>): void {
+    const done = this.#finding.get(event.id)
+    this.#finding.delete(event.id)
+    done?.(event.type === 'found' ? event : undefined)
   }
 
   #onEnd(event: Exclude<ChordEvent, { type: 'ring' | 'left' }>): void {
