@@ -252,8 +252,9 @@ export class Comparing {
     })
   }
 
-  /** Only what has not been renewed since, and does not belong here by now. */
+  /** Only what has not been renewed since, and does not belong here by now; nothing while the ring may still change. */
   #drop(heads: readonly Head[]): void {
+    if (this.#place.arcsAtRest(this.#outbox.now, this.#config.graceMs) === undefined) return
     for (const { key, publisherId, hash } of heads) {
       const isUnchanged = this.#records.get(key, publisherId)?.hash === hash
       if (isUnchanged && !this.#place.keeps(key, this.#outbox.now)) this.#records.delete(key, publisherId)

@@ -35,7 +35,9 @@ export interface DirectoryConfig {
   queueMs: number
   /** Longest that one comparison with all that it moves may take. */
   sessionMs: number
-  /** How long what does not belong here is kept at least, and how often it is looked for. */
+  /** How long after its arc has changed a node brings what lies outside of it to its owners; and how often. */
+  restMs: number
+  /** How long what does not belong here is kept at least. */
   graceMs: number
   sweepMs: number
   /** How often expired entries are looked for. */
@@ -83,6 +85,7 @@ export const directoryConfig: DirectoryConfig = {
   recompareMs: 30_000,
   queueMs: 20_000,
   sessionMs: 10 * MINUTE,
+  restMs: 10_000,
   graceMs: 15 * MINUTE,
   sweepMs: 5 * MINUTE,
   expireMs: MINUTE,

@@ -174,7 +174,7 @@ export class Directory implements Machine<DirectoryCommand, DirectoryMessage, Di
   #onRing(predecessor: Peer | undefined, successors: readonly Peer[]): void {
     this.#place.onRing(predecessor, successors, this.#outbox.now)
     this.#repairing.onRing()
-    this.#sweeping.start()
+    this.#sweeping.onRing()
     this.#published.resume()
   }
 

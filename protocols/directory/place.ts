@@ -83,9 +83,9 @@ export class Place {
     this.#claims.delete(farthest)
   }
 
-  /** What to keep as arcs, when it has been known for long enough to say that all else is misplaced. */
-  settledArcs(now: number): [Arc, ...Arc[]] | undefined {
-    if (this.arc === undefined || now - this.#settledMs < this.#config.graceMs) return undefined
+  /** What to keep as arcs: all else is misplaced. Undefined when the own arc has not been what it is for so long. */
+  arcsAtRest(now: number, restMs: number): [Arc, ...Arc[]] | undefined {
+    if (this.arc === undefined || now - this.#settledMs < restMs) return undefined
     return [this.arc, ...this.#fresh(now)]
   }
 

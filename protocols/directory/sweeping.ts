@@ -1,6 +1,6 @@
 import { isBetween, isOwned, type RingId, ringAdd } from '../core/keyspace.ts'
 import type { Rng } from '../core/rng.ts'
-import type { Agenda } from './agenda.ts'
+import type { Agenda, Appointment } from './agenda.ts'
 import type { Comparing } from './comparing.ts'
 import { type DirectoryConfig, directoryLimits } from './config.ts'
 import type { Lookups } from './lookups.ts'
@@ -20,6 +20,9 @@ export class Sweeping {
   readonly #comparing: Comparing
   /** Where the next sweep begins. */
   #cursor: RingId
+  #next: Appointment | undefined
+  /** Where the arc began that the next sweep is for. */
+  #arcFrom: RingId | undefined
   #isStarted = false
 
   constructor(init: {
@@ -43,12 +46,15 @@ export class Sweeping {
     this.#cursor = init.place.selfId
   }
 
-  /** With the first place on the ring. */
-  start(): void {
-    if (this.#isStarted) return
+  /** An arc that has become shorter may leave much that its new owners do not know of, as where two rings meet. */
+  onRing(): void {
+    if (!this.#isStarted) this.#later(this.#config.expireMs, () => this.#expire())
     this.#isStarted = true
-    this.#later(this.#config.expireMs, () => this.#expire())
-    this.#later(this.#config.sweepMs, () => this.#sweep())
+    const from = this.#place.arc?.from
+    if (from === this.#arcFrom && this.#next !== undefined) return
+    this.#arcFrom = from
+    this.#cursor = this.#place.selfId
+    this.#sweepIn(this.#config.restMs)
   }
 
   #expire(): void {
@@ -60,8 +66,12 @@ export class Sweeping {
   }
 
   #sweep(): void {
-    const again = (isMore: boolean): void => this.#later(isMore ? MORE_MS : this.#config.sweepMs, () => this.#sweep())
-    const arcs = this.#place.settledArcs(this.#outbox.now)
+    this.#next = undefined
+    const again = (isMore: boolean): void => {
+      // the ring may have planned one meanwhile
+      if (this.#next === undefined) this.#sweepIn(isMore ? MORE_MS : this.#config.sweepMs)
+    }
+    const arcs = this.#place.arcsAtRest(this.#outbox.now, this.#config.restMs / 2)
     if (arcs === undefined) {
       again(false)
       return
@@ -94,9 +104,14 @@ export class Sweeping {
     })
   }
 
-  #later(ms: number, call: () => void): void {
+  #sweepIn(ms: number): void {
+    this.#agenda.cancel(this.#next)
+    this.#next = this.#later(ms, () => this.#sweep())
+  }
+
+  #later(ms: number, call: () => void): Appointment {
     const { now } = this.#outbox
-    this.#agenda.at(now, now + ms * (0.75 + this.#rng.unit() / 2), call)
+    return this.#agenda.at(now, now + ms * (0.75 + this.#rng.unit() / 2), call)
   }
 }
 

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { RingId } from '../../protocols/core/keyspace.ts'
 import type { Peer } from '../../protocols/core/peer.ts'
+import type { DirectoryMessage } from '../../protocols/directory/index.ts'
 import { DirectoryNetwork, type Got } from '../../src/lab/directory-network.ts'
 import { OverlayNetwork } from '../../src/lab/overlay-network.ts'
-import { Simulation } from '../../src/simulator/index.ts'
+import { type Observation, Simulation } from '../../src/simulator/index.ts'
 
 const SECOND = 1_000
 const MINUTE = 60_000
@@ -24,11 +25,13 @@ function scenario(name: string, run: () => void): void {
 }
 
 class World {
-  readonly simulation = new Simulation({ seed, trace: false })
+  readonly simulation = new Simulation({ seed, trace: false, observe: observation => this.#observe(observation) })
   readonly network = new DirectoryNetwork(this.simulation)
   readonly overlay = new OverlayNetwork(this.simulation, {
     onEvent: (peer, event) => this.network.onOverlay(peer, event)
   })
+  /** Keys of entries that repair has brought to each peer. */
+  readonly brought = new Map<Peer, Set<RingId>>()
   /** What was stored, and who has published it. */
   readonly published = new Map<RingId, Peer>()
 
@@ -57,12 +60,13 @@ class World {
   }
 
   fill(count: number): void {
+    const before = this.published.size
     for (let i = 0; i < count; i++) {
       this.publish()
       this.runFor(20)
     }
     this.runFor(10 * SECOND)
-    assert.equal(this.published.size, count)
+    assert.equal(this.published.size, before + count)
   }
 
   /** Each key is asked for by one of these peers; what was not found. */
@@ -80,7 +84,8 @@ class World {
 
   get(key: RingId, among: readonly Peer[], done: (isThere: boolean) => void): void {
     const publisher = this.published.get(key)
-    const isRight = (got: Got | undefined): boolean => got?.entries.some(entry => entry.publisher === publisher) === true
+    const isRight = (got: Got | undefined): boolean =>
+      got?.entries.some(entry => entry.publisher === publisher) === true
     this.network.get(this.rng.pick(among), key, got => done(isRight(got)))
   }
 
@@ -101,6 +106,15 @@ class World {
       return this.network.placesOf(key, sorted).some(place => !holders.has(place))
     }
     return { misplaced: keys.filter(isMisplaced), lost: keys.filter(key => this.network.holdersOf(key).length === 0) }
+  }
+
+  #observe({ channel, kind, peer, what }: Observation): void {
+    if (channel !== 'directory' || kind !== 'received') return
+    const message = what as DirectoryMessage
+    if (message.type !== 'push' && message.type !== 'pulled') return
+    const keys = this.brought.get(peer) ?? new Set()
+    this.brought.set(peer, keys)
+    for (const { key } of message.entries) keys.add(key)
   }
 
   assertNothingLost(): void {
@@ -132,9 +146,11 @@ for (const [name, shares] of [
     assert.equal(living.length, world.published.size)
     simulation.heal()
     const healedMs = simulation.now
-    assert.ok(simulation.runUntil(() => network.ring.isIdeal(), 10 * MINUTE, SECOND), 'one ring')
+    assert.ok(
+      simulation.runUntil(() => network.ring.isIdeal(), 10 * MINUTE, SECOND),
+      'one ring'
+    )
     const seconds = (simulation.now - healedMs) / SECOND
-    console.log(name, seconds, 's', world.published.size)
     assert.ok(seconds <= 60, `one ring after ${seconds} s`)
     world.runFor(5 * MINUTE)
     for (const part of parts) assert.deepEqual(world.missing(world.published.keys(), part), [])
@@ -180,9 +196,34 @@ scenario('peers come, go and crash for five minutes: gets succeed all the time, 
     world.runFor(SECOND / 10)
   }
   world.runFor(MINUTE)
-  console.log(tally)
   assert.ok(tally.lost <= tally.asked / 1_000, JSON.stringify(tally))
   world.runFor(5 * MINUTE)
   world.assertNothingLost()
   assert.deepEqual(world.missing(world.published.keys()), [])
+})
+
+scenario('a peer that comes back with its records is not sent them again, and what was said without it comes', () => {
+  const world = new World(30)
+  world.fill(200)
+  const { simulation, network } = world
+  const sorted = network.ring.sorted(simulation.alive())
+  const peer = world.rng.pick(sorted)
+  const kept = [...world.published.keys()].filter(key => network.holdersOf(key).includes(peer))
+  assert.ok(kept.length > 5, `it keeps ${kept.length}`)
+  simulation.crash(peer)
+  world.brought.clear()
+  world.runFor(MINUTE)
+  world.fill(200)
+  const contact = world.rng.pick(simulation.alive())
+  network.restart(peer, contact)
+  world.overlay.channel.command(peer, { type: 'join', contact })
+  world.runFor(2 * MINUTE)
+  assert.ok(network.ring.isIdeal())
+  world.assertNothingLost()
+  const { entries } = network.store(peer).usage()
+  const places = [...world.published.keys()].filter(key => network.placesOf(key, sorted).includes(peer))
+  assert.equal(entries, places.length, 'it has all that it should have, and nothing else')
+  assert.deepEqual(world.missing(world.published.keys(), [peer]), [])
+  const sentAgain = kept.filter(key => world.brought.get(peer)?.has(key))
+  assert.deepEqual(sentAgain, [])
 })

@@ -210,9 +210,9 @@ test('what lies where it does not belong goes when its owner has it, and not bef
     const stranger = world.holders(entry.key).at(-1) as Peer
     world.store(stranger).put(recordOf(entry))
   }
+  repair.reset()
   world.runFor(directoryConfig.graceMs - MINUTE)
   assert.equal(world.keepers(known.key).length, 5)
-  repair.reset()
   world.runFor(3 * directoryConfig.graceMs)
   for (const { key } of [known, unknown]) {
     assert.deepEqual(world.keepers(key).sort(), world.holders(key).slice(0, 4).sort())
