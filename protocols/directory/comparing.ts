@@ -55,6 +55,7 @@ export class Comparing {
   readonly #holder: Holder
   readonly #place: Place
   readonly #requests: Requests
+  readonly #onBrought: () => void
   /** One a peer. BOUNDED by copies, and one offer. */
   readonly #sessions = new Map<Peer, Session>()
 
@@ -68,6 +69,8 @@ export class Comparing {
     holder: Holder
     place: Place
     requests: Requests
+    /** A replica had something that this node, the owner, had not: the other replicas may lack it too. */
+    onBrought: () => void
   }) {
     this.#config = init.config
     this.#outbox = init.outbox
@@ -78,6 +81,7 @@ export class Comparing {
     this.#holder = init.holder
     this.#place = init.place
     this.#requests = init.requests
+    this.#onBrought = init.onBrought
   }
 
   isUnderWay(peer: Peer): boolean {
@@ -224,6 +228,7 @@ export class Comparing {
     this.#ask(session, { type: 'pull', salt, ...arc, ids }, answer => {
       if (answer.type !== 'pulled') return false
       const left = new Set(ids)
+      let isNew = false
       for (const entry of answer.entries) {
         const publisherId = this.#holder.idOf(entry.publisher)
         const isAsked = left.delete(listedOf({ ...entry, publisherId, hash: '' }, salt, this.#signing).id)
@@ -231,8 +236,9 @@ export class Comparing {
           this.#outbox.penalise(peer, 'an entry that was not asked for')
           return false
         }
-        this.#holder.take(entry, peer)
+        if (this.#holder.take(entry, peer) === 'stored') isNew = true
       }
+      if (isNew) this.#onBrought()
       // it goes on as long as something comes
       if (left.size > 0 && left.size < ids.length) session.tasks.push({ type: 'pull', arc, ids: [...left] })
       return true

@@ -79,7 +79,8 @@ export class Directory implements Machine<DirectoryCommand, DirectoryMessage, Di
       crypto,
       holder,
       place,
-      requests
+      requests,
+      onBrought: () => this.#repairing.onBrought()
     })
     this.#outbox = outbox
     this.#records = records
@@ -89,7 +90,17 @@ export class Directory implements Machine<DirectoryCommand, DirectoryMessage, Di
     this.#holder = holder
     this.#requests = requests
     this.#lookups = lookups
-    this.#owning = new Owning({ config, outbox, rng: rng.fork(), holder, place, rates, requests, cache })
+    this.#owning = new Owning({
+      config,
+      outbox,
+      rng: rng.fork(),
+      holder,
+      place,
+      rates,
+      requests,
+      cache,
+      onBrought: () => this.#repairing.onBrought()
+    })
     this.#answering = new Answering({ outbox, records, crypto, place, rates })
     this.#published = new Published({
       config,

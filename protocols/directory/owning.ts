@@ -31,6 +31,7 @@ export class Owning {
   readonly #rates: Rates
   readonly #requests: Requests
   readonly #cache: Cache
+  readonly #onBrought: () => void
   readonly #heat = new BoundedMap<RingId, TokenBucket>(directoryLimits.maxWatched)
 
   constructor(init: {
@@ -42,6 +43,8 @@ export class Owning {
     rates: Rates
     requests: Requests
     cache: Cache
+    /** Somebody has brought an entry that this node owns and did not have. */
+    onBrought: () => void
   }) {
     this.#config = init.config
     this.#outbox = init.outbox
@@ -51,6 +54,7 @@ export class Owning {
     this.#rates = init.rates
     this.#requests = init.requests
     this.#cache = init.cache
+    this.#onBrought = init.onBrought
   }
 
   onStore(from: Peer, { id, entry }: Message<'store'>): void {
@@ -90,6 +94,7 @@ export class Owning {
     const outcomes = entries.map(entry =>
       this.#place.takesFrom(from, entry.key) ? this.#holder.take(entry, from) : 'notMine'
     )
+    if (entries.some(({ key }, i) => outcomes[i] === 'stored' && this.#place.owns(key))) this.#onBrought()
     this.#outbox.send(from, { type: 'pushed', id, outcomes })
   }
 

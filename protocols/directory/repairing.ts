@@ -57,6 +57,15 @@ export class Repairing {
     }
   }
 
+  /** Somebody has brought what this node owns: its replicas are to have it soon, but are not compared with for each. */
+  onBrought(): void {
+    const soonMs = this.#outbox.now + this.#config.restMs
+    for (const replica of this.#place.replicas) {
+      const due = this.#due.get(replica)
+      if (due !== undefined && due.atMs > soonMs) this.#plan(replica, this.#config.restMs)
+    }
+  }
+
   /** Gives the next holders what they lack, for a while. */
   leave(then: () => void): void {
     this.#isLeaving = true

@@ -23,6 +23,8 @@ export class Sweeping {
   #next: Appointment | undefined
   /** Where the arc began that the next sweep is for. */
   #arcFrom: RingId | undefined
+  /** The sweep is the first one since the arc has changed. */
+  #isFirst = true
   #isStarted = false
 
   constructor(init: {
@@ -54,6 +56,7 @@ export class Sweeping {
     if (from === this.#arcFrom && this.#next !== undefined) return
     this.#arcFrom = from
     this.#cursor = this.#place.selfId
+    this.#isFirst = true
     this.#sweepIn(this.#config.restMs)
   }
 
@@ -72,12 +75,10 @@ export class Sweeping {
       if (this.#next === undefined) this.#sweepIn(isMore ? MORE_MS : this.#config.sweepMs)
     }
     const arcs = this.#place.arcsAtRest(this.#outbox.now, this.#config.restMs / 2)
-    if (arcs === undefined) {
-      again(false)
-      return
-    }
-    const gap = gapAfter(this.#cursor, arcs)
+    // right after a change some claims are of owners that were it for a moment, and have got nothing
+    const gap = arcs && gapAfter(this.#cursor, this.#isFirst ? [arcs[0]] : arcs)
     if (gap === undefined) {
+      if (arcs !== undefined) this.#isFirst = false
       this.#cursor = this.#place.selfId
       again(false)
       return
@@ -91,15 +92,15 @@ export class Sweeping {
     }
     this.#lookups.find(first, false, found => {
       const owner = found?.owner
+      const ownerId = owner === undefined || owner === this.#outbox.self ? first : this.#place.idOf(owner)
+      const from = ringAdd(first, -1n)
+      const to = keys.findLast(key => isOwned(from, key, ownerId)) ?? first
+      this.#cursor = to
       const isSeat = found?.replicas.slice(0, this.#config.copies - 1).includes(this.#outbox.self) === true
       // that one's comparison is still to come
       if (owner === undefined || owner === this.#outbox.self || isSeat || this.#comparing.isUnderWay(owner)) {
         return again(true)
       }
-      const from = ringAdd(first, -1n)
-      const ownerId = this.#place.idOf(owner)
-      const to = keys.findLast(key => isOwned(from, key, ownerId)) ?? first
-      this.#cursor = to
       this.#comparing.start(owner, { from, to }, 'offer', () => again(true))
     })
   }
