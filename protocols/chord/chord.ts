@@ -5,6 +5,7 @@ import { PeerRates } from '../core/peer-rates.ts'
 import type { Rng } from '../core/rng.ts'
 import { Answers } from './answers.ts'
 import { type ChordConfig, checkChordConfig, chordConfig, chordLimits } from './config.ts'
+import { Disjoint } from './disjoint.ts'
 import { Fingers } from './fingers.ts'
 import { Lookups } from './lookups.ts'
 import type { ChordMessage, Found } from './messages.ts'
@@ -24,6 +25,8 @@ export type ChordCommand =
       readonly key: RingId
       readonly mode?: 'recursive' | 'iterative'
       readonly orCopy?: boolean
+      /** By so many routes that have no node in common, at most `maxRoutes`: asked one after another, and no copy. */
+      readonly routes?: number
     }
   /** Enter the ring that this peer is on. Peers that connect are tried without a command. Undoes `leave`. */
   | { readonly type: 'join'; readonly contact: Peer }
@@ -62,6 +65,7 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
   readonly #router: Router
   readonly #queries: Queries
   readonly #lookups: Lookups
+  readonly #disjoint: Disjoint
   readonly #relays: Relays
   readonly #uniting: Uniting
   readonly #answers: Answers
@@ -109,6 +113,7 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
       routes: this.#routes,
       answers: this.#answers
     })
+    this.#disjoint = new Disjoint({ idOf, lookups: this.#lookups, router: this.#router })
     this.#relays = new Relays({ self, config, out, queries: this.#queries, router: this.#router })
     this.#uniting = new Uniting({
       self,
@@ -295,7 +300,11 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
   }
 
   #onLookup(command: ChordCommand & { type: 'lookup' }): void {
-    const { id, key, mode = 'recursive', orCopy = false } = command
+    const { id, key, mode = 'recursive', orCopy = false, routes = 1 } = command
+    if (routes > 1) {
+      this.#disjoint.find(key, routes, (found, cost) => this.#tellFound(id, key, found, cost))
+      return
+    }
     this.#lookups.begin({
       key,
       mode,

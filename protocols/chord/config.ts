@@ -62,6 +62,8 @@ export const chordLimits = {
   /** Nodes nearer to the key that an answer to a lookup names, and nodes past it that may own it. */
   candidates: 4,
   owners: 8,
+  /** Disjoint routes of one lookup. */
+  maxRoutes: 8,
   /** Nodes that one lookup asks before it gives up. */
   maxAsked: 64,
   /** Hops of a lookup that is passed on. Base 16 needs 5 for a million nodes. */

@@ -32,6 +32,7 @@ export class Lookup {
   /** How many hops lead there. BOUNDED by both. */
   readonly #depths = new Map<Peer, number>()
   readonly #lost: Peer[] = [] // BOUNDED by maxPeers
+  readonly #shared: Set<Peer> | undefined
   /** The nearest before the key that answered. */
   #nearest: Peer | undefined
   #lostWhenNearest = 0
@@ -41,6 +42,8 @@ export class Lookup {
   /**
    * @param start what the asker knows itself, if it knows a way; else a contact, in `before`
    * @param isOutside the asker has no place on the ring, though others may still know of one
+   * @param shared this is one of several routes, and these are the nodes that any of them has asked: none is asked twice.
+   *   It ends at the key, and what lies past it is the answer.
    */
   constructor(init: {
     self: Peer
@@ -49,8 +52,10 @@ export class Lookup {
     start: Hop
     knowsWay: boolean
     isOutside: boolean
+    shared?: Set<Peer> | undefined
   }) {
     this.#self = init.self
+    this.#shared = init.shared
     this.#idOf = init.idOf
     this.key = init.key
     if (init.isOutside) this.#lost.push(init.self)
@@ -72,6 +77,11 @@ export class Lookup {
     return this.#after.filter(({ state }) => state === 'lost').length
   }
 
+  /** Nodes at the key or past it that were named, the nearest first. */
+  get past(): Peer[] {
+    return this.#after.map(({ peer }) => peer)
+  }
+
   get asked(): number {
     return this.#asked
   }
@@ -79,7 +89,10 @@ export class Lookup {
   /** Takes the next node to ask, which may be this one; undefined when nobody is left for now, or it is found. */
   next(): Question | undefined {
     if (this.#found !== undefined || this.#asked >= chordLimits.maxAsked) return undefined
-    const question = this.#nextBefore() ?? this.#nextAfter() ?? this.#nextAgain()
+    const question =
+      this.#shared === undefined
+        ? (this.#nextBefore() ?? this.#nextAfter() ?? this.#nextAgain())
+        : this.#nextOfRoute(this.#shared)
     if (question !== undefined) this.#asked++
     return question
   }
@@ -88,6 +101,11 @@ export class Lookup {
     const depth = this.#depths.get(peer) ?? (peer === this.#self ? 0 : undefined)
     if (depth === undefined || this.#found !== undefined) return
     const id = this.#idOf(peer)
+    // on a route a node's word about itself is no more than one about another
+    if (this.#shared !== undefined && hop.role !== 'way') {
+      this.#insertAfter(peer)
+      return
+    }
     if (hop.role !== 'way') {
       const { predecessor } = hop
       const isCopy = hop.role === 'copy'
@@ -125,6 +143,15 @@ export class Lookup {
     return { peer, asOwner: false }
   }
 
+  #nextOfRoute(shared: Set<Peer>): Question | undefined {
+    for (let question = this.#nextBefore(); question !== undefined; question = this.#nextBefore()) {
+      if (shared.has(question.peer)) continue
+      shared.add(question.peer)
+      return question
+    }
+    return undefined
+  }
+
   #nextAfter(): Question | undefined {
     let areNearerLost = true
     for (const candidate of this.#after) {
@@ -160,7 +187,10 @@ export class Lookup {
   }
 
   #addAfter(peer: Peer, depth: number): void {
-    if (!this.#isNews(peer, depth)) return
+    if (this.#isNews(peer, depth)) this.#insertAfter(peer)
+  }
+
+  #insertAfter(peer: Peer): void {
     const at = this.#after.findIndex(other => this.#isPast(peer, other.peer))
     this.#after.splice(at === -1 ? this.#after.length : at, 0, { peer, state: 'new', lostThen: 0 })
   }

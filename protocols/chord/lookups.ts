@@ -20,7 +20,12 @@ export interface LookupOrder {
   readonly contact?: Peer
   /** This node is not on the ring. */
   readonly isOutside?: boolean
-  readonly onDone: (found: Found | undefined, cost: LookupCost) => void
+  /** What is known already, instead of what this node knows. */
+  readonly start?: Hop
+  /** One of several routes, see `Lookup`. */
+  readonly shared?: Set<Peer>
+  /** @param past nodes at the key or past it that were named, the nearest first */
+  readonly onDone: (found: Found | undefined, cost: LookupCost, past: readonly Peer[]) => void
 }
 
 interface Running {
@@ -80,12 +85,12 @@ export class Lookups {
     const { key, contact, isOutside = false } = order
     const isFull = this.#running.size >= chordLimits.maxLookups
     if (isFull) {
-      order.onDone(undefined, { asked: 0, lost: 0, lostPast: 0, stalls: 0, elapsedMs: 0 })
+      order.onDone(undefined, { asked: 0, lost: 0, lostPast: 0, stalls: 0, elapsedMs: 0 }, [])
       return
     }
     const start: Hop =
       contact === undefined
-        ? this.#router.hop(key, false, [])
+        ? (order.start ?? this.#router.hop(key, false, []))
         : { role: 'way', predecessor: undefined, before: [contact], after: [] }
     const running: Running = {
       order,
@@ -95,7 +100,8 @@ export class Lookups {
         key,
         start,
         isOutside,
-        knowsWay: contact === undefined
+        knowsWay: contact === undefined,
+        shared: order.shared
       }),
       startedMs: now,
       width: this.#answers.width(this.#config.parallel),
@@ -229,13 +235,14 @@ export class Lookups {
     if (found !== undefined && !found.isCopy && found.owner !== this.#self && order.contact === undefined) {
       this.#routes.learn(found.owner, found.predecessor, this.#out.now)
     }
-    order.onDone(found, {
+    const cost = {
       asked: lookup.asked,
       lost: lookup.lost.length,
       lostPast: lookup.lostPast,
       stalls,
       elapsedMs: this.#out.now - startedMs
-    })
+    }
+    order.onDone(found, cost, lookup.past)
   }
 
   #wake(ms: number): void {

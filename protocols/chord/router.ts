@@ -70,8 +70,18 @@ export class Router {
     return count
   }
 
-  #before(key: RingId, list: readonly Peer[], isUsable: (peer: Peer) => boolean): readonly Peer[] {
-    const { candidates } = chordLimits
+  /** Where different routes to a key may begin: nodes before it, as many as are known, the nearest to it first. */
+  firstHops(key: RingId, count: number): readonly Peer[] {
+    const { successors } = this.#ring
+    return this.#before(key, successors.slice(0, this.#countBefore(key, successors)), () => true, count)
+  }
+
+  #before(
+    key: RingId,
+    list: readonly Peer[],
+    isUsable: (peer: Peer) => boolean,
+    candidates: number = chordLimits.candidates
+  ): readonly Peer[] {
     const far = this.#fingers.before(key, candidates, isUsable)
     const [last, nearestOfList] = [far.at(-1), list.at(-1)]
     // fingers mostly begin where the list ends

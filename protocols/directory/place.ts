@@ -75,9 +75,10 @@ export class Place {
     if (this.#claims.size <= directoryLimits.maxClaims) return
     let farthest = peer
     let share = -1
-    for (const [claimer, { to, atMs }] of this.#claims) {
-      // stale ones go first, whoever made them
-      const distance = ringShare(to, this.selfId) + (now - atMs > this.#config.graceMs ? 1 : 0)
+    for (const [claimer, claim] of this.#claims) {
+      // those that count no more go first, whoever made them
+      const isVoid = now - claim.atMs > this.#config.graceMs || this.#isGone(claim)
+      const distance = ringShare(claim.to, this.selfId) + Number(isVoid)
       if (distance > share) [farthest, share] = [claimer, distance]
     }
     this.#claims.delete(farthest)
@@ -87,6 +88,12 @@ export class Place {
   arcsAtRest(now: number, restMs: number): [Arc, ...Arc[]] | undefined {
     if (this.arc === undefined || now - this.#settledMs < restMs) return undefined
     return [this.arc, ...this.#fresh(now)]
+  }
+
+  /** Who has said since that it owns the claimer's own id knows nothing of it: it has gone, or is on another ring. */
+  #isGone({ to, atMs }: Claim): boolean {
+    if (isIn(this.arc, to)) return true
+    return [...this.#claims.values()].some(claim => claim.to !== to && claim.atMs >= atMs && isIn(claim, to))
   }
 
   #fresh(now: number): Claim[] {
