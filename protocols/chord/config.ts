@@ -25,6 +25,8 @@ export interface ChordConfig {
   hedgeMs: readonly [number, number]
   /** The same before anything was measured. */
   firstHedgeMs: number
+  /** Routes without a common node, for whoever wants to find an owner although some nodes lie. */
+  carefulRoutes: number
   /** How long a lookup may take. */
   lookupMs: number
   /** How long the hops of a lookup wait for its answer. After that the asker goes on by itself. */
@@ -49,6 +51,7 @@ export const chordConfig: ChordConfig = {
   parallel: 3,
   hedgeMs: [50, 1_000],
   firstHedgeMs: 300,
+  carefulRoutes: 8,
   lookupMs: 20_000,
   relayMs: 3_000,
   routes: 128,

@@ -31,7 +31,7 @@ export class Disjoint {
       this.#lookups.begin({ key, mode: 'iterative', onDone })
       return
     }
-    const shared = new Set(firsts)
+    const shared = new Set<Peer>() // BOUNDED by maxRoutes × maxAsked
     const named = new Set<Peer>() // BOUNDED by maxRoutes × maxAsked × owners
     const costs: LookupCost[] = []
     for (const first of firsts) {

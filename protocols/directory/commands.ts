@@ -25,7 +25,10 @@ export interface Found {
 export type DirectoryCommand =
   /** Publish, and keep it published until `remove`. */
   | { readonly type: 'put'; readonly id: number; readonly entry: Draft }
-  /** `careful`: ask a replica as well even if the owner knows something, and no node on the way. */
+  /**
+   * `careful`: nodes may lie. The owner is looked up by several routes, a replica is asked as well even if the owner knows
+   * something, all of them before it is said that there is nothing, and no node on the way.
+   */
   | { readonly type: 'get'; readonly id: number; readonly key: RingId; readonly careful?: boolean }
   /** Take back what this node says under the key; with `items`, these of its set, and all when none is left. */
   | {
@@ -63,8 +66,17 @@ export type FailureCode =
   | 'notASet'
 
 export type DirectoryEvent =
-  /** To the ring, which answers by `found` or `lookupFailed`. A node on the way that `hasCached` the key may be found. */
-  | { readonly type: 'lookup'; readonly id: number; readonly key: RingId; readonly mayBeCached: boolean }
+  /**
+   * To the ring, which answers by `found` or `lookupFailed`. A node on the way that `hasCached` the key may be found.
+   * `isCareful`: by several routes, since nodes on the way may lie.
+   */
+  | {
+      readonly type: 'lookup'
+      readonly id: number
+      readonly key: RingId
+      readonly mayBeCached: boolean
+      readonly isCareful: boolean
+    }
   /** `copies`: nodes that have said that they have it. */
   | { readonly type: 'stored'; readonly id: number; readonly key: RingId; readonly copies: number }
   | {

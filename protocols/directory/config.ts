@@ -20,6 +20,8 @@ export interface DirectoryConfig {
   requestMs: number
   /** How long an owner waits for its replicas before it answers a put. */
   replicateMs: number
+  /** Puts look up the owner by several routes, and bring an entry to the replicas as well: some nodes may lie. */
+  isCareful: boolean
   /** Lookups for one put or get, and the pause before the second of them; it doubles. */
   attempts: number
   pauseMs: number
@@ -77,6 +79,7 @@ export const directoryConfig: DirectoryConfig = {
   lookupMs: 20_000,
   requestMs: 5_000,
   replicateMs: 2_000,
+  isCareful: false,
   attempts: 4,
   pauseMs: 1_000,
   getParallel: 3,

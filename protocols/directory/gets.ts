@@ -91,7 +91,8 @@ export class Gets {
   }
 
   #look(get: Get, mayBeCached: boolean): void {
-    this.#lookups.find(get.key, mayBeCached, found => {
+    const how = get.isCareful ? 'careful' : mayBeCached ? 'orCached' : 'usual'
+    this.#lookups.find(get.key, how, found => {
       if (found === undefined) return this.#again(get, 'unreachable')
       if (found.isCached === true)
         return mayBeCached ? this.#askCached(get, found.owner) : this.#again(get, 'unsettled')
@@ -155,6 +156,10 @@ export class Gets {
     if (get.unasked.length > 0 && !(hasFound ? get.ownerSaid || get.replicaSaid : get.ownerSaid && get.replicaSaid)) {
       // one that agrees is enough for an owner that says there is nothing
       this.#askReplicas(get, get.ownerSaid ? 1 : this.#config.getParallel)
+      return
+    }
+    if (get.isCareful && !hasFound && get.unasked.length > 0) {
+      this.#askReplicas(get, this.#config.getParallel)
       return
     }
     if (hasFound) {

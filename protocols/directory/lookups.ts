@@ -20,7 +20,7 @@ export class Lookups {
   }
 
   /** `then` is called once, with nothing when the ring does not know. */
-  find(key: RingId, mayBeCached: boolean, then: (found: Found | undefined) => void): void {
+  find(key: RingId, how: 'usual' | 'orCached' | 'careful', then: (found: Found | undefined) => void): void {
     const { now } = this.#outbox
     if (this.#waiting.size >= directoryLimits.maxLookups) {
       this.#agenda.at(now, now, () => then(undefined))
@@ -29,7 +29,8 @@ export class Lookups {
     const id = ++this.#lastId
     const limit = this.#agenda.at(now, now + this.#limitMs, () => this.end(id, undefined))
     this.#waiting.set(id, { limit, then })
-    this.#outbox.tell({ type: 'lookup', id, key, mayBeCached })
+    const [mayBeCached, isCareful] = [how === 'orCached', how === 'careful']
+    this.#outbox.tell({ type: 'lookup', id, key, mayBeCached, isCareful })
   }
 
   end(id: number, found: Found | undefined): void {

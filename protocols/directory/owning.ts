@@ -92,7 +92,9 @@ export class Owning {
     }
     if (arcFrom !== undefined) this.#place.onClaim(from, arcFrom, now)
     const outcomes = entries.map(entry =>
-      this.#place.takesFrom(from, entry.key) ? this.#holder.take(entry, from) : 'notMine'
+      this.#place.takesFrom(from, entry.key) || (arcFrom === undefined && this.#place.isNear(entry.key))
+        ? this.#holder.take(entry, from)
+        : 'notMine'
     )
     if (entries.some(({ key }, i) => outcomes[i] === 'stored' && this.#place.owns(key))) this.#onBrought()
     this.#outbox.send(from, { type: 'pushed', id, outcomes })

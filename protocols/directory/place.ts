@@ -8,6 +8,9 @@ export interface Arc {
   readonly to: RingId
 }
 
+/** Of four arcs of random lengths one sum in a thousand is three times as long as the mean. */
+const NEAR_FACTOR = 3
+
 interface Claim extends Arc {
   readonly atMs: number
 }
@@ -58,6 +61,19 @@ export class Place {
   /** Whether this node is to have what is under the key. */
   keeps(key: RingId, now: number): boolean {
     return this.owns(key) || this.#fresh(now).some(claim => isIn(claim, key))
+  }
+
+  /**
+   * Whether this node may be one of the replicas of an owner that does not say so: the key is not farther before it than
+   * those of so many nodes are, as densely as its successors lie.
+   */
+  isNear(key: RingId): boolean {
+    const last = this.successors.at(-1)
+    if (last === undefined || this.predecessor === undefined) return false
+    // the list goes around
+    if (last === this.predecessor) return true
+    const meanShare = ringShare(this.selfId, this.idOf(last)) / this.successors.length
+    return ringShare(key, this.selfId) <= NEAR_FACTOR * this.#config.copies * meanShare
   }
 
   /** Whether it is to have what this peer brings. */

@@ -6,6 +6,7 @@ import type { DirectoryConfig } from './config.ts'
 import type { Entry } from './entry.ts'
 import type { Lookups } from './lookups.ts'
 import type { Outbox } from './outbox.ts'
+import { isThere } from './owning.ts'
 import type { Requests } from './requests.ts'
 
 export type PutResult =
@@ -43,10 +44,36 @@ export class Puts {
   }
 
   #attempt(entry: Entry, attempt: number, then: (result: PutResult) => void): void {
-    this.#lookups.find(entry.key, false, found => {
-      if (found === undefined) this.#again(entry, attempt, 'unreachable', then)
-      else this.#store(found.owner, entry, attempt, true, then)
+    const { isCareful, copies } = this.#config
+    this.#lookups.find(entry.key, isCareful ? 'careful' : 'usual', found => {
+      if (found === undefined) return this.#again(entry, attempt, 'unreachable', then)
+      const { owner, replicas } = found
+      if (!isCareful) return this.#store(owner, entry, attempt, true, then)
+      this.#store(owner, entry, attempt, true, result => {
+        const others = replicas.slice(0, copies - 1).filter(replica => replica !== owner)
+        this.#copy(entry, others, result, then)
+      })
     })
+  }
+
+  /** The owner may have thrown it away: the replicas get it from here as well, and only what they say counts. */
+  #copy(entry: Entry, replicas: readonly Peer[], stored: PutResult, then: (result: PutResult) => void): void {
+    let waiting = replicas.length
+    let copies = 0
+    const end = (): void => {
+      if (stored.type === 'stored') then({ type: 'stored', copies: copies + 1 })
+      else then(copies > 0 ? { type: 'stored', copies } : stored)
+    }
+    if (waiting === 0) {
+      then(stored)
+      return
+    }
+    for (const replica of replicas) {
+      this.#requests.ask(replica, { type: 'push', entries: [entry] }, this.#config.requestMs, answer => {
+        if (answer?.type === 'pushed' && answer.outcomes.some(isThere)) copies++
+        if (--waiting === 0) end()
+      })
+    }
   }
 
   #store(owner: Peer, entry: Entry, attempt: number, followsHint: boolean, then: (result: PutResult) => void): void {

@@ -90,7 +90,7 @@ export class Sweeping {
       again(true)
       return
     }
-    this.#lookups.find(first, false, found => {
+    this.#lookups.find(first, 'careful', found => {
       const owner = found?.owner
       const ownerId = owner === undefined || owner === this.#outbox.self ? first : this.#place.idOf(owner)
       const from = ringAdd(first, -1n)

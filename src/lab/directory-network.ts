@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto'
-import type { ChordConfig } from '../../protocols/chord/index.ts'
+import { type Chord, type ChordConfig, chordConfig } from '../../protocols/chord/index.ts'
 import { isOwned, type RingId } from '../../protocols/core/keyspace.ts'
-import type { Machine } from '../../protocols/core/machine.ts'
 import { indexPeers, type Peer } from '../../protocols/core/peer.ts'
 import {
   type Crypto,
@@ -19,9 +18,7 @@ import {
 import type { NeighbourEvent } from '../../protocols/overlay/index.ts'
 import { sha256 } from '../sha256.ts'
 import type { Channel, Simulation } from '../simulator/index.ts'
-import { type ChordMachine, RingNetwork } from './ring-network.ts'
-
-export type DirectoryMachine = Machine<DirectoryCommand, DirectoryMessage, DirectoryEvent>
+import { RingNetwork } from './ring-network.ts'
 
 /** How a put or a get ended; undefined when it failed. */
 export type Stored = Extract<DirectoryEvent, { type: 'stored' }>
@@ -31,11 +28,10 @@ type Failed = Extract<DirectoryEvent, { type: 'failed' }>
 export interface DirectoryNetworkInit {
   ring?: Partial<ChordConfig>
   config?: Partial<DirectoryConfig>
-  /** Other machines for hostile peers. */
-  disguise?: {
-    ring(peer: Peer, honest: ChordMachine): ChordMachine
-    directory(peer: Peer, honest: DirectoryMachine): DirectoryMachine
-  }
+  /** Of a careful lookup. */
+  routes?: number
+  /** Changes the machines of hostile peers. */
+  disguise?: { ring(peer: Peer, machine: Chord): void; directory(peer: Peer, machine: Directory): void }
 }
 
 /** Unix ms when a simulation begins: any time will do. */
@@ -50,6 +46,7 @@ export class DirectoryNetwork {
   readonly channel: Channel<DirectoryCommand, DirectoryMessage, DirectoryEvent>
   readonly config: DirectoryConfig
   readonly #simulation: Simulation
+  readonly #routes: number
   /** What each peer keeps, also while it does not run. */
   readonly #stores = new Map<Peer, MemoryRecordStore>()
   readonly #waiting = new Map<number, (event: Stored | Got | Failed) => void>()
@@ -59,23 +56,21 @@ export class DirectoryNetwork {
   constructor(simulation: Simulation, init: DirectoryNetworkInit = {}) {
     const { disguise } = init
     this.#simulation = simulation
+    this.#routes = init.routes ?? chordConfig.carefulRoutes
     this.config = { ...directoryConfig, ...init.config }
     this.ring = new RingNetwork(simulation, {
       ...(init.ring === undefined ? {} : { config: init.ring }),
       onRing: (peer, { predecessor, successors }) =>
         this.channel.command(peer, { type: 'ring', predecessor, successors }),
       onLeft: peer => this.#onLeft(peer),
-      hasCopy: (peer, key, now) => {
-        const machine = this.channel.machine(peer)
-        return machine instanceof Directory && machine.hasCached(key, now)
-      },
-      ...(disguise === undefined ? {} : { disguise: (peer, honest) => disguise.ring(peer, honest) })
+      hasCopy: (peer, key, now) => (this.channel.machine(peer) as Directory).hasCached(key, now),
+      disguise: (peer, machine) => disguise?.ring(peer, machine)
     })
     this.channel = simulation.protocol<DirectoryCommand, DirectoryMessage, DirectoryEvent>({
       name: 'directory',
       codec: directoryCodec(indexPeers),
       machine: (self, rng) => {
-        const honest = new Directory({
+        const machine = new Directory({
           self,
           rng,
           idOf: this.ring.idOf,
@@ -84,7 +79,8 @@ export class DirectoryNetwork {
           wallMs: now => EPOCH_MS + now,
           config: this.config
         })
-        return disguise?.directory(self, honest) ?? honest
+        disguise?.directory(self, machine)
+        return machine
       },
       onEvent: (peer, event) => this.#onEvent(peer, event)
     })
@@ -173,8 +169,9 @@ export class DirectoryNetwork {
   #onEvent(peer: Peer, event: DirectoryEvent): void {
     switch (event.type) {
       case 'lookup': {
-        const { id, key, mayBeCached } = event
-        this.ring.find(peer, { key, orCopy: mayBeCached }, found => {
+        const { id, key, mayBeCached, isCareful } = event
+        const routes = isCareful ? this.#routes : 1
+        this.ring.find(peer, { key, orCopy: mayBeCached, routes }, found => {
           if (found === undefined) this.channel.command(peer, { type: 'lookupFailed', id })
           else {
             const { owner, successors: replicas, via, isCopy: isCached } = found

@@ -12,7 +12,6 @@ import {
   type Place
 } from '../../protocols/chord/index.ts'
 import { HEAD_SPAN, headOf, type RingId, ringIdFromBytes } from '../../protocols/core/keyspace.ts'
-import type { Machine } from '../../protocols/core/machine.ts'
 import { indexPeers, type Peer } from '../../protocols/core/peer.ts'
 import type { Rng } from '../../protocols/core/rng.ts'
 import type { Channel, Simulation } from '../simulator/index.ts'
@@ -40,7 +39,6 @@ export interface LookupResult extends LookupCost {
   via: Peer
 }
 
-export type ChordMachine = Machine<ChordCommand, ChordMessage, ChordEvent>
 export type FoundEvent = Extract<ChordEvent, { type: 'found' }>
 
 /** What the applications of all peers have to do with the ring. */
@@ -51,8 +49,8 @@ export interface RingApplication {
   onLeft?(peer: Peer): void
   /** Whether the peer has a copy of a record that it does not own. */
   hasCopy?(peer: Peer, key: RingId, now: number): boolean
-  /** Puts another machine into the place of an honest one. */
-  disguise?(peer: Peer, honest: Chord): ChordMachine
+  /** Changes the machine of a hostile peer. */
+  disguise?(peer: Peer, machine: Chord): void
 }
 
 /** The Chord machines on all peers of a simulation, and the ring that they should make. */
@@ -78,8 +76,9 @@ export class RingNetwork {
       machine: (self, rng) => {
         const standing = this.#standing?.(self)
         const hasCopy = (key: RingId, now: number): boolean => init.hasCopy?.(self, key, now) === true
-        const honest = new Chord({ self, rng, idOf: this.idOf, hasCopy, config: this.config, ...standing })
-        return init.disguise?.(self, honest) ?? honest
+        const machine = new Chord({ self, rng, idOf: this.idOf, hasCopy, config: this.config, ...standing })
+        init.disguise?.(self, machine)
+        return machine
       },
       onEvent: (peer, event) => {
         if (event.type === 'ring') init.onRing?.(peer, event)

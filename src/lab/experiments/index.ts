@@ -10,6 +10,7 @@ import ringFailures from './ring-failures.ts'
 import ringLoad from './ring-load.ts'
 import ringMerge from './ring-merge.ts'
 import ringPath from './ring-path.ts'
+import ringLiars from './ring-liars.ts'
 import upkeep from './upkeep.ts'
 import walks from './walks.ts'
 
@@ -27,5 +28,6 @@ export const experiments: readonly Experiment[] = [
   ringFailures,
   ringChurn,
   ringLoad,
-  ringMerge
+  ringMerge,
+  ringLiars
 ]
