@@ -28,7 +28,10 @@ const SMALL: Record<string, Record<string, string>> = {
   'ring-failures': { peers: '100', dead: '0,0.5', lookups: '50' },
   'ring-churn': { peers: '60', successors: '8', rates: '0.1', lookups: '30' },
   'ring-load': { peers: '200', keys: '4000', ids: '1,4' },
-  'ring-merge': { peers: '40', parts: '50/50', apartSeconds: '60' }
+  'ring-merge': { peers: '40', parts: '50/50', apartSeconds: '60' },
+  'ring-liars': { nodes: '80', keys: '12', hostile: '0.25', around: '0,16', methods: 'plain,4 routes' },
+  'ring-storage': { nodes: '200', records: '4000', copies: '1,4' },
+  'ring-upkeep': { nodes: '20', records: '0,20', minutes: '1', days: '0.002' }
 }
 
 function run(experiment: Experiment, seed = 1): Row[] {

@@ -11,6 +11,8 @@ import ringLoad from './ring-load.ts'
 import ringMerge from './ring-merge.ts'
 import ringPath from './ring-path.ts'
 import ringLiars from './ring-liars.ts'
+import ringStorage from './ring-storage.ts'
+import ringUpkeep from './ring-upkeep.ts'
 import upkeep from './upkeep.ts'
 import walks from './walks.ts'
 
@@ -29,5 +31,7 @@ export const experiments: readonly Experiment[] = [
   ringChurn,
   ringLoad,
   ringMerge,
-  ringLiars
+  ringLiars,
+  ringStorage,
+  ringUpkeep
 ]
