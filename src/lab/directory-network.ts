@@ -16,7 +16,6 @@ import {
   MemoryRecordStore
 } from '../../protocols/directory/index.ts'
 import type { NeighbourEvent } from '../../protocols/overlay/index.ts'
-import { sha256 } from '../sha256.ts'
 import type { Channel, Simulation } from '../simulator/index.ts'
 import { RingNetwork } from './ring-network.ts'
 
@@ -213,7 +212,7 @@ function isLive({ entry }: { entry: Entry }): boolean {
 /** No secret, and no work: a liar that forges just signs with something else. */
 function cryptoOf(self: Peer): Crypto {
   return {
-    sha256,
+    sha256: bytes => hash('sha256', bytes, 'buffer'),
     sign: bytes => signatureOf(self, bytes),
     verify: (publisher, bytes, signature) => Buffer.compare(signatureOf(publisher, bytes), signature) === 0
   }

@@ -22,7 +22,7 @@ export default experiment({
   settings: {
     nodes: 1_000,
     keys: 200,
-    hostile: [0, 0.05, 0.1, 0.25, 0.5],
+    hostile: [0.05, 0.1, 0.25, 0.5],
     /** Whether the liars lie already when the record is published. */
     published: ['before', 'among liars', 'carefully among liars'],
     /** Nodes around a key of which some lie; all nodes when 0. */
@@ -66,7 +66,10 @@ export default experiment({
     const liarsOf = new Map<RingId, readonly Peer[]>()
     for (let i = 0; i < count; i++) {
       const key = ring.randomKey(rng)
-      liarsOf.set(key, around === 0 ? everywhere : rng.sample(nearest(ring, key, sorted, around), hostile * around))
+      liarsOf.set(
+        key,
+        around === 0 ? everywhere : rng.sample(nearest(ring, key, sorted, around), Math.round(hostile * around))
+      )
     }
     const hide = (): void => {
       for (const [key, hiding] of liarsOf) liars?.hide(key, hiding)
