@@ -87,6 +87,7 @@ function sumOf(costs: readonly LookupCost[]): LookupCost {
   return {
     asked: sum(({ asked }) => asked),
     lost: sum(({ lost }) => lost),
+    lostPast: sum(({ lostPast }) => lostPast),
     stalls: sum(({ stalls }) => stalls),
     elapsedMs: Math.max(...routes) + (costs.at(-1)?.elapsedMs ?? 0)
   }

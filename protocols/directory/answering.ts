@@ -1,7 +1,6 @@
 import type { Peer } from '../core/peer.ts'
 import { directoryLimits } from './config.ts'
 import { areSame, digestOf, listedOf, partsOf, shortIdOf } from './digests.ts'
-import type { Crypto } from './entry.ts'
 import { fitting } from './entry-codec.ts'
 import type { DirectoryMessage } from './messages.ts'
 import type { Outbox } from './outbox.ts'
@@ -16,14 +15,12 @@ type Message<T extends DirectoryMessage['type']> = Extract<DirectoryMessage, { t
 export class Answering {
   readonly #outbox: Outbox
   readonly #records: RecordStore
-  readonly #signing: Crypto
   readonly #place: Place
   readonly #rates: Rates
 
-  constructor(init: { outbox: Outbox; records: RecordStore; crypto: Crypto; place: Place; rates: Rates }) {
+  constructor(init: { outbox: Outbox; records: RecordStore; place: Place; rates: Rates }) {
     this.#outbox = init.outbox
     this.#records = init.records
-    this.#signing = init.crypto
     this.#place = init.place
     this.#rates = init.rates
   }
@@ -46,7 +43,7 @@ export class Answering {
       this.#outbox.send(from, {
         type: 'listing',
         id,
-        records: heads.map(head => listedOf(head, salt, this.#signing))
+        records: heads.map(head => listedOf(head, salt))
       })
     } else {
       const parts = partsOf(heads, directoryLimits.maxParts, message.to, salt)
@@ -62,7 +59,7 @@ export class Answering {
     }
     const wanted = new Set(message.ids)
     const entries = heads
-      .filter(head => wanted.has(shortIdOf(head, message.salt, this.#signing)))
+      .filter(head => wanted.has(shortIdOf(head, message.salt)))
       .flatMap(({ key, publisherId }) => this.#records.get(key, publisherId)?.entry ?? [])
     this.#outbox.send(from, { type: 'pulled', id: message.id, entries: fitting(entries) })
   }

@@ -4,7 +4,7 @@ import type { Rng } from '../core/rng.ts'
 import type { Agenda, Appointment } from './agenda.ts'
 import { type DirectoryConfig, directoryLimits } from './config.ts'
 import { areSame, digestOf, listedOf } from './digests.ts'
-import type { Crypto, StoredEntry } from './entry.ts'
+import type { StoredEntry } from './entry.ts'
 import { fitting } from './entry-codec.ts'
 import type { Holder } from './holder.ts'
 import type { Answer, Listed, Part, Question } from './messages.ts'
@@ -51,7 +51,6 @@ export class Comparing {
   readonly #agenda: Agenda
   readonly #rng: Rng
   readonly #records: RecordStore
-  readonly #signing: Crypto
   readonly #holder: Holder
   readonly #place: Place
   readonly #requests: Requests
@@ -65,7 +64,6 @@ export class Comparing {
     agenda: Agenda
     rng: Rng
     records: RecordStore
-    crypto: Crypto
     holder: Holder
     place: Place
     requests: Requests
@@ -77,7 +75,6 @@ export class Comparing {
     this.#agenda = init.agenda
     this.#rng = init.rng
     this.#records = init.records
-    this.#signing = init.crypto
     this.#holder = init.holder
     this.#place = init.place
     this.#requests = init.requests
@@ -172,7 +169,7 @@ export class Comparing {
     if (session.purpose !== 'repair' || theirs.size === 0) return
     const wanted = new Map(theirs)
     for (const head of this.#records.arc(arc.from, arc.to)) {
-      const mine = listedOf(head, session.salt, this.#signing)
+      const mine = listedOf(head, session.salt)
       const other = wanted.get(mine.id)
       if (other !== undefined && !isNewerListed(other, mine)) wanted.delete(mine.id)
     }
@@ -194,7 +191,7 @@ export class Comparing {
         break
       }
       last = head.key
-      const mine = theirs.size === 0 ? undefined : listedOf(head, session.salt, this.#signing)
+      const mine = theirs.size === 0 ? undefined : listedOf(head, session.salt)
       const other = mine === undefined ? undefined : theirs.get(mine.id)
       if (mine === undefined || other === undefined || isNewerListed(mine, other)) heads.push(head)
       else there.push(head)
@@ -231,7 +228,7 @@ export class Comparing {
       let isNew = false
       for (const entry of answer.entries) {
         const publisherId = this.#holder.idOf(entry.publisher)
-        const isAsked = left.delete(listedOf({ ...entry, publisherId, hash: '' }, salt, this.#signing).id)
+        const isAsked = left.delete(listedOf({ ...entry, publisherId, hash: '' }, salt).id)
         if (!isAsked || !isIn(arc, entry.key)) {
           this.#outbox.penalise(peer, 'an entry that was not asked for')
           return false

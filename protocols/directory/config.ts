@@ -138,7 +138,7 @@ export const directoryLimits = {
   pushes: { rate: 1_000, burst: 10_000 },
   /** Comparisons and pulls of one peer, and records that are read for them. Beyond: refused. */
   compares: { rate: 100, burst: 2_000 },
-  scans: { rate: 100_000, burst: 2_000_000 },
+  scans: { rate: 20_000, burst: 400_000 },
   /** Copies of hot keys that one peer leaves here. Beyond: dropped. */
   caches: { rate: 1, burst: 10 },
   /** Refusals for asking too often that one peer is told. Beyond: penalised. */

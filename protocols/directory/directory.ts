@@ -76,7 +76,6 @@ export class Directory implements Machine<DirectoryCommand, DirectoryMessage, Di
       agenda,
       rng: rng.fork(),
       records,
-      crypto,
       holder,
       place,
       requests,
@@ -101,7 +100,7 @@ export class Directory implements Machine<DirectoryCommand, DirectoryMessage, Di
       cache,
       onBrought: () => this.#repairing.onBrought()
     })
-    this.#answering = new Answering({ outbox, records, crypto, place, rates })
+    this.#answering = new Answering({ outbox, records, place, rates })
     this.#published = new Published({
       config,
       outbox,
