@@ -38,6 +38,7 @@ const [count, keyCount, seed] = [Number(values.peers), Number(values.keys), Numb
 if (!(Number.isInteger(count) && count >= 8)) throw new RangeError(`--peers ${values.peers}: at least eight`)
 const KNOWN = 3
 const SETTLE_MS = 120_000
+const QUIET_MS = 2_000
 const rng = seededRng(seed)
 
 interface Node {
@@ -213,6 +214,18 @@ try {
   }
   await eventually('the ring is perfect', () => isPerfect(nodes), SETTLE_MS)
   await Promise.all(nodes.map(({ kad }) => kad.refreshRoutingTable()))
+  // kad-dht goes on filling its tables for a while
+  let before = -1
+  await eventually(
+    'nobody dials any more',
+    async () => {
+      if (before === dialsOf(nodes)) return true
+      before = dialsOf(nodes)
+      await new Promise(resolve => setTimeout(resolve, QUIET_MS))
+      return false
+    },
+    SETTLE_MS
+  )
 
   const keys = Array.from({ length: keyCount }, (_, i) => ({
     key: ringIdFromBytes(createHash('sha256').update(`${seed} ${i}`).digest()),
