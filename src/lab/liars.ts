@@ -1,7 +1,8 @@
 import type { ChordMessage } from '../../protocols/chord/index.ts'
 import { isBetween, type RingId } from '../../protocols/core/keyspace.ts'
+import type { Output } from '../../protocols/core/machine.ts'
 import type { Peer } from '../../protocols/core/peer.ts'
-import { type DirectoryMessage, directoryConfig } from '../../protocols/directory/index.ts'
+import { type DirectoryEvent, type DirectoryMessage, directoryConfig } from '../../protocols/directory/index.ts'
 import type { DirectoryNetworkInit } from './directory-network.ts'
 
 /** Liars that one answer names. */
@@ -43,7 +44,7 @@ export class Liars {
       const behave = machine.handle.bind(machine)
       machine.handle = (input, now) => {
         if (!this.#all.has(peer)) return behave(input, now)
-        if (input.type !== 'received') return behave(input, now).filter(({ type }) => type !== 'send')
+        if (input.type !== 'received') return behave(input, now).filter(output => !this.#betrays(peer, output))
         const lie = this.#directoryLie(peer, input.message)
         if (lie === undefined) return behave(input, now)
         return [{ type: 'send', to: input.from, message: lie }]
@@ -93,6 +94,14 @@ export class Liars {
       default:
         return undefined
     }
+  }
+
+  /** It repairs nothing. Its own puts and gets of other keys are as everybody's. */
+  #betrays(peer: Peer, output: Output<DirectoryMessage, DirectoryEvent>): boolean {
+    if (output.type !== 'send') return false
+    const { message } = output
+    if (message.type === 'push') return message.entries.some(({ key }) => this.#hides(peer, key))
+    return message.type === 'compare' || message.type === 'pull'
   }
 
   #hides(peer: Peer, key: RingId): boolean {

@@ -1,5 +1,6 @@
 import type { ChordMessage } from '../../../protocols/chord/index.ts'
-import type { DirectoryMessage } from '../../../protocols/directory/index.ts'
+import { indexPeers } from '../../../protocols/core/peer.ts'
+import { type DirectoryMessage, directoryCodec } from '../../../protocols/directory/index.ts'
 import { Simulation } from '../../simulator/index.ts'
 import { DirectoryNetwork } from '../directory-network.ts'
 import { experiment } from '../experiment.ts'
@@ -29,13 +30,14 @@ export default experiment({
   values: {
     messages: { title: 'messages a minute and node', as: { digits: 2 } },
     bytes: { title: 'bytes a minute and node', as: { digits: 0 } },
-    recordBytes: { title: 'bytes a day and record, all nodes', as: { digits: 0 } },
+    recordBytes: { title: 'bytes a day and record, all nodes, without lookups', as: { digits: 0 } },
     kept: { title: 'bytes kept a node', as: { digits: 0 } }
   },
   run({ seed, settings, case: { records }, progress }) {
     const { nodes, payload, peerBytes, minutes, days } = settings
-    const none = { chord: 0, directory: 0, named: 0 }
+    const none = { chord: 0, directory: 0, named: 0, entryBytes: 0 }
     const sent = { ...none }
+    const codec = directoryCodec(indexPeers)
     const simulation: Simulation = new Simulation({
       seed,
       trace: false,
@@ -43,7 +45,12 @@ export default experiment({
       observe: ({ kind, channel, what }) => {
         if (kind !== 'received') return
         sent[channel as keyof typeof sent]++
-        sent.named += peersIn(what as ChordMessage | DirectoryMessage)
+        const message = what as ChordMessage | DirectoryMessage
+        const named = peersIn(message)
+        sent.named += named
+        // what comparisons cost does not depend on it while nothing differs
+        if (channel !== 'directory' || message.type === 'compare' || message.type === 'same') return
+        sent.entryBytes += codec.encode(message as DirectoryMessage).byteLength + named * (peerBytes - INDEX_BYTES)
       }
     })
     const network = new DirectoryNetwork(simulation)
@@ -68,7 +75,6 @@ export default experiment({
     // renewals of all records are in this
     const day = records === 0 ? undefined : measure(days * 24 * 60 * MINUTE, 0.3, 1)
     const perNode = (count: number, spanMinutes: number): number => count / nodes / spanMinutes
-    const restBytes = (rest.bytes / minutes) * 24 * 60 * days
     const kept = peers.reduce((sum, peer) => sum + network.store(peer).usage().bytes, 0) / nodes
     return [
       {
@@ -76,7 +82,7 @@ export default experiment({
         messages: perNode(rest.chord + rest.directory, minutes),
         bytes: perNode(rest.bytes, minutes),
         kept,
-        ...(day === undefined ? {} : { recordBytes: (day.bytes - restBytes) / days / records })
+        ...(day === undefined ? {} : { recordBytes: day.entryBytes / days / records })
       },
       { protocol: 'ring', messages: perNode(rest.chord, minutes) },
       { protocol: 'directory', messages: perNode(rest.directory, minutes) }

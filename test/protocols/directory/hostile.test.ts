@@ -36,7 +36,9 @@ const keyAt = (peer: Peer, before: number): RingId => ringAdd(idOf(peer), -BigIn
 const EMPTY = { count: 0, low: 0, high: 0 }
 
 test('an owner is believed what ends at its own id, and may push into that alone', () => {
-  const solo = soloOnRing()
+  const solo = new Solo(SELF)
+  // without successors nothing is known to be near
+  solo.give({ type: 'ring', predecessor: PREDECESSOR, successors: [] })
   const key = keyAt(PREDECESSOR, 5)
   const push = (from: Peer, arcFrom?: RingId): Said =>
     solo.hear(from, {
