@@ -4,8 +4,10 @@ import type { Peer } from '../core/peer.ts'
 import { PeerRates } from '../core/peer-rates.ts'
 import type { Rng } from '../core/rng.ts'
 import { Answers } from './answers.ts'
+import type { ChordCommand, ChordInit } from './commands.ts'
 import { type ChordConfig, checkChordConfig, chordConfig, chordLimits } from './config.ts'
 import { Disjoint } from './disjoint.ts'
+import { FingerUpkeep } from './finger-upkeep.ts'
 import { Fingers } from './fingers.ts'
 import { Lookups } from './lookups.ts'
 import type { ChordMessage, Found } from './messages.ts'
@@ -16,38 +18,6 @@ import { type Place, Ring, type RingAction } from './ring.ts'
 import { Router } from './router.ts'
 import { Routes } from './routes.ts'
 import { Uniting } from './uniting.ts'
-
-export type ChordCommand =
-  /** Find the owner of a key; answered by `found` or `lookupFailed` with the same id. */
-  | {
-      readonly type: 'lookup'
-      readonly id: number
-      readonly key: RingId
-      readonly mode?: 'recursive' | 'iterative'
-      readonly orCopy?: boolean
-      /** By so many routes that have no node in common, at most `maxRoutes`: asked one after another, and no copy. */
-      readonly routes?: number
-    }
-  /** Enter the ring that this peer is on. Peers that connect are tried without a command. Undoes `leave`. */
-  | { readonly type: 'join'; readonly contact: Peer }
-  /** Say goodbye to the neighbours on the ring, and take no more part in it. */
-  | { readonly type: 'leave' }
-  /** Neighbours in the random overlay, from which other rings are noticed. */
-  | { readonly type: 'neighbourUp'; readonly peer: Peer }
-  | { readonly type: 'neighbourDown'; readonly peer: Peer }
-
-export interface ChordInit {
-  self: Peer
-  rng: Rng
-  /** SHA-256 of the peer id, the same for everyone who asks. */
-  idOf: (peer: Peer) => RingId
-  /** Whether this node has a copy of a record that it does not own, to answer lookups on the way. */
-  hasCopy?: (key: RingId, now: number) => boolean
-  /** Where it stands, and what it knows, when a ring is not grown but given: for simulations. */
-  place?: Place
-  fingers?: (table: Fingers) => void
-  config?: Partial<ChordConfig>
-}
 
 /**
  * One node of a Chord ring: keeps its place, knows short cuts, and finds the owner of any key in a few hops. See
@@ -61,6 +31,7 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
   readonly #out = new Outbox()
   readonly #ring: Ring
   readonly #fingers: Fingers
+  readonly #upkeep: FingerUpkeep
   readonly #routes: Routes
   readonly #router: Router
   readonly #queries: Queries
@@ -72,8 +43,6 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
   readonly #notices = new PeerRates(chordLimits.notices, chordLimits.maxRates)
   #told: Place = { predecessor: undefined, successors: [] }
   #stabilizeMs: number | undefined
-  #fingerMs: number | undefined
-  #nextFinger = 0
   #isLeaving = false
 
   /** @throws RangeError on numbers that do not fit together */
@@ -129,8 +98,18 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
     if (place !== undefined) {
       this.#told = ring.place
       this.#stabilizeMs = Math.floor(rng.unit() * config.stabilizeMs[1])
-      this.#fingerMs = Math.floor(rng.unit() * config.fingerMs)
     }
+    this.#upkeep = new FingerUpkeep({
+      self,
+      idOf,
+      config,
+      rng,
+      out,
+      ring,
+      fingers: this.#fingers,
+      lookups: this.#lookups,
+      isStanding: place !== undefined
+    })
   }
 
   /** Where this node stands, for tests and for people. */
@@ -180,7 +159,7 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
 
   nextTick(): number | undefined {
     if (this.#isLeaving) return undefined
-    const own = earlier(this.#stabilizeMs, this.#fingerMs)
+    const own = earlier(this.#stabilizeMs, this.#upkeep.dueMs)
     const asked = earlier(this.#queries.dueMs, this.#lookups.dueMs)
     return earlier(earlier(own, asked), earlier(this.#relays.dueMs, this.#uniting.dueMs))
   }
@@ -334,13 +313,12 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
     this.#lookups.tick()
     this.#uniting.tick()
     if (this.#stabilizeMs !== undefined && this.#stabilizeMs <= now) this.#stabilize()
-    if (this.#fingerMs !== undefined && this.#fingerMs <= now) this.#lookUpFinger()
+    this.#upkeep.tick()
   }
 
   /** This node has entered a ring. */
   #begin(): void {
-    this.#nextFinger = 0
-    this.#fingerMs = this.#out.now + this.#config.firstFingerMs
+    this.#upkeep.begin()
     this.#uniting.soonAgain()
   }
 
@@ -361,28 +339,10 @@ export class Chord implements Machine<ChordCommand, ChordMessage, ChordEvent> {
     return Math.ceil(this.#config.stabilizeSoonMs * (0.5 + this.#rng.unit()))
   }
 
-  /** Answers on the way fill other slots as well, so that a new table is full after a few of these. */
-  #lookUpFinger(): void {
-    const { count } = this.#fingers
-    const isNew = this.#nextFinger < count
-    const { firstFingerMs, fingerMs } = this.#config
-    this.#fingerMs = this.#ring.isAlone
-      ? undefined
-      : this.#out.now + (isNew ? firstFingerMs : Math.ceil(fingerMs * (0.75 + this.#rng.unit() / 2)))
-    if (count === 0 || this.#ring.successors.length < this.#config.successors) return
-    let slot = this.#nextFinger++ % count
-    // while the table is new only what is missing is looked for
-    while (isNew && this.#fingers.at(slot) !== undefined && this.#nextFinger < count) slot = this.#nextFinger++
-    const key = this.#fingers.target(slot, this.#rng.unit())
-    this.#lookups.begin({ key, mode: 'iterative', onDone: () => {} })
-  }
-
   /** It has just spoken to us. */
   #learn(peer: Peer, roundTripMs?: number): void {
     if (roundTripMs !== undefined) this.#answers.came(roundTripMs)
-    const last = this.#ring.successors.at(-1)
-    if (last === undefined || this.#ring.successors.length < this.#config.successors) return
-    if (isBetween(this.#idOf(last), this.#idOf(peer), this.#idOf(this.#self))) this.#fingers.offer(peer, roundTripMs)
+    this.#upkeep.learn(peer, roundTripMs)
   }
 
   #forget(peer: Peer): void {

@@ -1,5 +1,6 @@
-export { Chord, type ChordCommand, type ChordInit } from './chord.ts'
+export { Chord } from './chord.ts'
 export { ChordClient } from './client.ts'
+export type { ChordCommand, ChordInit } from './commands.ts'
 export { type ChordConfig, chordConfig, chordLimits } from './config.ts'
 export { type ChordMessage, chordCodec } from './messages.ts'
 export type { ChordEvent, LookupCost } from './outbox.ts'

@@ -1,4 +1,4 @@
-import type { ChordCommand, ChordEvent } from '../../protocols/chord/index.ts'
+import { type ChordCommand, type ChordEvent, chordConfig } from '../../protocols/chord/index.ts'
 import type { RingId } from '../../protocols/core/keyspace.ts'
 
 type Found = Extract<ChordEvent, { type: 'found' }>
@@ -17,13 +17,19 @@ export class RingLookups {
   }
 
   /**
+   * @param options.isCareful by several routes, since nodes on the way may lie
    * @param options.orCopy whether a node on the way that has a copy may answer instead of the owner
    * @param then is called with nothing when the owner cannot be found
    */
-  find(key: RingId, options: { orCopy?: boolean }, then: (found: Found | undefined) => void): void {
+  find(
+    key: RingId,
+    options: { orCopy?: boolean; isCareful?: boolean },
+    then: (found: Found | undefined) => void
+  ): void {
     const id = ++this.#lastId
     this.#waiting.set(id, then)
-    this.#command({ type: 'lookup', id, key, orCopy: options.orCopy === true })
+    const routes = options.isCareful === true ? { routes: chordConfig.carefulRoutes } : {}
+    this.#command({ type: 'lookup', id, key, orCopy: options.orCopy === true, ...routes })
   }
 
   onEvent(event: Extract<ChordEvent, { type: 'found' | 'lookupFailed' }>): void {

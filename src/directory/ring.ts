@@ -193,8 +193,8 @@ export class NodeRing {
       this.directory.onEvent(event)
       return
     }
-    const { id, key, mayBeCached } = event
-    this.lookups.find(key, { orCopy: mayBeCached }, found => {
+    const { id, key, mayBeCached, isCareful } = event
+    this.lookups.find(key, { orCopy: mayBeCached, isCareful }, found => {
       if (found === undefined) {
         this.#service?.command({ type: 'lookupFailed', id })
         return
