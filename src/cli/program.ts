@@ -179,7 +179,7 @@ export function makeProgram({ io, out, createNode, onExitCode }: ProgramInit): C
   networking(dir.command('get'))
     .argument('<key>', 'key, file id or text, see below')
     .description('list what anybody has published under a key')
-    .option('--careful', 'ask one more peer, in case the first hides something')
+    .option('--careful', 'ask by several routes, in case some peers hide something')
     .addHelpText('after', KEY_HELP)
     .action(async (key: string, options, command: Command) => {
       await (await import('./commands/dir.ts')).dirGet(contextOf(command), key, options)
