@@ -23,7 +23,10 @@ export interface Holder {
 /** What a transfer asks of it. */
 export type Sources = Pick<DirectoryFinding, 'holdersOf' | 'metainfoOf'>
 
-type Get = (key: RingId, options?: { signal?: AbortSignal }) => Promise<{ entries: readonly Entry[] }>
+type Get = (
+  key: RingId,
+  options?: { careful?: boolean; signal?: AbortSignal }
+) => Promise<{ entries: readonly Entry[] }>
 
 /**
  * What the global directory knows of files: who has them, how their collection is made, and which of them have a word in
@@ -41,7 +44,7 @@ export class DirectoryFinding {
 
   /** Those who say that they have the file or collection, this node excepted. */
   async holdersOf(id: FileId | Infohash, signal?: AbortSignal): Promise<Holder[]> {
-    const entries = await this.#entriesAt(holdersKey(id), signal)
+    const entries = await this.#carefullyAt(holdersKey(id), signal)
     return entries.flatMap(({ publisher, payload }) => {
       const holding = readable(() => decodeHolding(payload))
       if (holding === undefined || publisher === this.#self) return []
@@ -52,7 +55,7 @@ export class DirectoryFinding {
   }
 
   async metainfoOf(infohash: Infohash, signal?: AbortSignal): Promise<Metainfo | undefined> {
-    for (const { kind, payload } of await this.#entriesAt(metainfoKey(infohash), signal)) {
+    for (const { kind, payload } of await this.#carefullyAt(metainfoKey(infohash), signal)) {
       if (kind !== 'value') continue
       try {
         // the key is the hash of what lies under it, so it is the right one
@@ -74,9 +77,15 @@ export class DirectoryFinding {
     })
   }
 
-  async #entriesAt(key: RingId, signal: AbortSignal | undefined): Promise<readonly Entry[]> {
+  /** Whoever says that there is nothing may lie: then several ways are asked. */
+  async #carefullyAt(key: RingId, signal: AbortSignal | undefined): Promise<readonly Entry[]> {
+    const entries = await this.#entriesAt(key, signal)
+    return entries.length > 0 || signal?.aborted === true ? entries : await this.#entriesAt(key, signal, true)
+  }
+
+  async #entriesAt(key: RingId, signal: AbortSignal | undefined, careful = false): Promise<readonly Entry[]> {
     try {
-      return (await this.#get(key, signal === undefined ? {} : { signal })).entries
+      return (await this.#get(key, { careful, ...(signal === undefined ? {} : { signal }) })).entries
     } catch {
       return []
     }

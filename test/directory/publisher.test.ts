@@ -174,3 +174,24 @@ test('a directory that cannot be asked knows nothing, and one with nonsense in i
   const other = new DirectoryFinding({ self: 'you' as Peer, get: key => table.get(key) })
   assert.deepEqual(await other.holdersOf(id(1)), [])
 })
+
+test('who has something, and its metainfo, are asked for with care when the first answer is that there is nothing', async () => {
+  const { table, shared, publisher } = world({ others: () => 5 })
+  shared.files = [{ id: id(1), name: 'hidden', size: 7 }]
+  await publisher.now()
+  const asked: boolean[] = []
+  const finding = new DirectoryFinding({
+    self: 'you' as Peer,
+    get: async (key, { careful = false } = {}) => {
+      asked.push(careful)
+      return careful ? await table.get(key) : { entries: [] }
+    }
+  })
+  assert.deepEqual(
+    (await finding.holdersOf(id(1))).map(({ peer }) => peer),
+    [ME]
+  )
+  assert.deepEqual(asked, [false, true])
+  await finding.filesFor(parseQuery('hidden'))
+  assert.deepEqual(asked.slice(2), [false], 'a search does not wait for that')
+})
