@@ -1,9 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Libp2p } from '@libp2p/interface'
 import type { FileId, Infohash } from '../protocols/core/ids.ts'
-import type { Peer } from '../protocols/core/peer.ts'
-import { monotonicMs } from '../protocols/libp2p/driver.ts'
-import { idFromPeer } from '../protocols/libp2p/peer-ids.ts'
 import type { Hit, Query } from '../protocols/search/index.ts'
 import type {
   ForgetOptions,
@@ -29,35 +26,26 @@ import type {
 } from './api.ts'
 import { type CheckedConfig, checkConfig, type NodeConfig } from './config.ts'
 import { openDatabase } from './database.ts'
-import { DirectoryFinding } from './directory/finding.ts'
-import { PlainDirectory } from './directory/plain.ts'
-import { Publisher, publisherSchema } from './directory/publisher.ts'
+import { publisherSchema } from './directory/publisher.ts'
 import { directorySchema } from './directory/record-schema.ts'
 import { ShoalError } from './errors.ts'
 import { type Home, openHome } from './home.ts'
 import { datastoreSchema } from './libp2p/datastore.ts'
 import { readGroupKey } from './libp2p/group-key.ts'
 import { loadOrCreateKey } from './libp2p/key-file.ts'
-import { reputationLimits } from './libp2p/reputation.ts'
 import { portSchema } from './libp2p/usual-port.ts'
 import { realFiles } from './library/content/files.ts'
 import { HandlePool } from './library/content/handle-pool.ts'
-import { PieceCache } from './library/content/piece-cache.ts'
 import { ProvableFile } from './library/content/provable-file.ts'
 import { TransferState, transferSchema } from './library/content/transfer-state.ts'
 import { Library } from './library/library.ts'
 import { librarySchema } from './library/schema.ts'
 import { Network } from './network.ts'
-import { Prover } from './search/prover.ts'
+import { type Online, onlineWith } from './online.ts'
 import { LastResults, resultsSchema } from './search/results.ts'
-import { Searches } from './search/searches.ts'
-import { SharedKeys } from './search/shared-keys.ts'
 import { type Reach, searchForUser } from './search/user-search.ts'
 import { peersOf, problemsOf, ringOf, trafficOf } from './status.ts'
-import { Announcer } from './transfers/announcer.ts'
 import { BegunTransfers } from './transfers/begun.ts'
-import { Seeder } from './transfers/seeder.ts'
-import { Transfers } from './transfers/transfers.ts'
 import { VERSION } from './version.ts'
 import { watchesSchema } from './watches/store.ts'
 import { Watches } from './watches/watches.ts'
@@ -100,19 +88,6 @@ export async function createNode(config: NodeConfig): Promise<ShoalNode> {
     home.release()
     throw error
   }
-}
-
-/** What there is only with a network. */
-interface Online {
-  network: Network
-  directory: PlainDirectory
-  finding: DirectoryFinding
-  publisher: Publisher
-  searches: Searches
-  prover: Prover
-  sharedKeys: SharedKeys
-  seeder: Seeder
-  transfers: Transfers
 }
 
 class Node implements ShoalNode {
@@ -312,78 +287,26 @@ class Node implements ShoalNode {
     }
   }
 
-  async #goOnline(parts: { home: Home; database: DatabaseSync; groupKey: Uint8Array | undefined }): Promise<void> {
-    const network = await Network.create(this.#config, parts, {
+  async #goOnline(node: { home: Home; database: DatabaseSync; groupKey: Uint8Array | undefined }): Promise<void> {
+    const { database } = node
+    const network = await Network.create(this.#config, node, {
       lookup: (query, limit) => this.#lookup(query, limit),
       infoOf: infohash => this.#library.infoOf(infohash),
       openSwarm: (prefix, peer) => this.#online?.seeder.open(prefix, peer),
       openFile: id => this.#openFile(id),
       onSearchEvent: event => this.#online?.searches.onEvent(event),
-      onTrackerEvent: event => announcer.onEvent(event),
+      onTrackerEvent: event => this.#online?.announcer.onEvent(event),
       onNeighbour: () => this.#watches?.onNeighbour()
     })
-    const { search, tracker, exchange, metainfo, proof } = network.host.services
-    const { reach, reputation } = network
-    const library = this.#library
-    const storage = { handles: new HandlePool(realFiles), cache: new PieceCache() }
-    const searches = new Searches(command => search.command(command))
-    const onLiar = (peer: Peer, reason: string): void =>
-      reputation.penalise(peer, reason, reputationLimits.contentWeight)
-    const prover = new Prover({
-      ask: async (peer, id, signal) => {
-        const peerId = await reach.prepare(peer)
-        return peerId === undefined ? { type: 'silent' } : await proof.ask(peerId, id, signal)
-      },
-      isConnected: peer => network.host.getConnections(idFromPeer(peer)).length > 0,
-      onLiar,
-      clock: monotonicMs
-    })
-    const announcer = new Announcer(command => tracker.command(command), reach)
-    const seeder = new Seeder({
-      exchange,
-      library,
-      storage,
-      announcer,
-      ownTracker: `/p2p/${reach.self}`,
-      isFetching: id => transfers.isFetching(id)
-    })
-    const calls = network.ring.directory
-    const finding = new DirectoryFinding({ self: reach.self, get: (key, options) => calls.get(key, options) })
-    const transfers = new Transfers({
-      directory: finding,
-      exchange,
-      library,
-      storage,
-      announcer,
-      searches,
-      seeder,
-      reach,
-      metainfo,
-      state: new TransferState(this.#database),
-      lastResults: this.#lastResults,
-      onLiar
-    })
+    const parts = { database, library: this.#library, lastResults: this.#lastResults }
+    const online = onlineWith(network, parts)
+    this.#online = online
     this.#peerId = network.host.peerId.toString()
-    const sharedKeys = new SharedKeys({
-      keys: () => library.keys(),
-      tell: keys => search.command({ type: 'share', keys }),
-      clock: monotonicMs
-    })
-    const publisher = new Publisher({
-      database: this.#database,
-      library,
-      directory: calls,
-      isNear: word => search.isNear(word),
-      others: () => network.others,
-      ownTracker: `/p2p/${reach.self}`
-    })
-    const directory = new PlainDirectory(calls)
-    this.#online = { network, directory, finding, publisher, searches, prover, sharedKeys, seeder, transfers }
-    this.#watches = new Watches(parts.database, {
-      searches,
+    this.#watches = new Watches(database, {
+      searches: online.searches,
       self: this.#peerId,
       neighbours: () => network.neighbours.size,
-      get: (target, options) => transfers.get(target, options)
+      get: (target, options) => online.transfers.get(target, options)
     })
   }
 
