@@ -1,8 +1,7 @@
-import { fromString } from 'uint8arrays/from-string'
 import { ByteReader } from '../core/byte-reader.ts'
 import { ByteWriter } from '../core/byte-writer.ts'
 import { type Codec, DecodeError } from '../core/codec.ts'
-import { type RingId, ringIdFromBytes } from '../core/keyspace.ts'
+import { type RingId, ringIdFromBytes, ringIdToBytes } from '../core/keyspace.ts'
 import type { Peer, PeerCodec } from '../core/peer.ts'
 import { chordLimits } from './config.ts'
 import type { Place } from './ring.ts'
@@ -134,7 +133,7 @@ class FieldWriter {
   }
 
   key(key: RingId): this {
-    this.plain.bytes(fromString(key, 'base16'))
+    this.plain.bytes(ringIdToBytes(key))
     return this
   }
 

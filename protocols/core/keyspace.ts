@@ -1,3 +1,4 @@
+import { fromString } from 'uint8arrays/from-string'
 import { toString as bytesToString } from 'uint8arrays/to-string'
 
 declare const brand: unique symbol
@@ -12,6 +13,11 @@ export type RingId = string & { readonly [brand]: 'RingId' }
 export function ringIdFromBytes(bytes: Uint8Array): RingId {
   if (bytes.byteLength !== 32) throw new RangeError(`an id has 32 bytes, not ${bytes.byteLength}`)
   return bytesToString(bytes, 'base16') as RingId
+}
+
+/** Its 32 bytes, big-endian. */
+export function ringIdToBytes(id: RingId): Uint8Array {
+  return fromString(id, 'base16')
 }
 
 /** Whether `x` is strictly inside the clockwise arc from `a` to `b`; if they are one point, whether it is another. */

@@ -13,11 +13,11 @@ export class PeerRates {
     this.#buckets = new BoundedMap(maxPeers)
   }
 
-  /** Whether the peer may do it once more at `now`. */
-  take(peer: Peer, now: number): boolean {
+  /** Whether the peer may do it once more, or so often, at `now`. */
+  take(peer: Peer, now: number, count = 1): boolean {
     let bucket = this.#buckets.get(peer)
     if (bucket === undefined) bucket = new TokenBucket(this.#limit)
     this.#buckets.set(peer, bucket)
-    return bucket.take(now)
+    return bucket.take(now, count)
   }
 }

@@ -1,4 +1,5 @@
 import type { RingId } from '../core/keyspace.ts'
+import { mix } from '../core/mix.ts'
 import type { Digest, Listed, Part } from './messages.ts'
 import type { Head } from './record-store.ts'
 
@@ -68,21 +69,11 @@ export function shortIdOf({ key, publisherId }: Pick<Head, 'key' | 'publisherId'
     const word = (id: RingId, n: number): number => Number.parseInt(id.slice(8 * n, 8 * n + 8), 16)
     let mixed = seed
     for (let n = first; n < 8; n += 2) mixed = mix(mixed ^ word(key, n))
-    return mix(mixed ^ word(publisherId, first))
-      .toString(16)
-      .padStart(8, '0')
+    return (mix(mixed ^ word(publisherId, first)) >>> 0).toString(16).padStart(8, '0')
   }
   return half(0, salt) + half(1, ~salt)
 }
 
 export function listedOf(head: Head, salt: number): Listed {
   return { id: shortIdOf(head, salt), seq: head.seq, hash: head.hash.slice(0, 16) }
-}
-
-/** The finaliser of MurmurHash3 (Austin Appleby). */
-function mix(value: number): number {
-  let z = value | 0
-  z = Math.imul(z ^ (z >>> 16), 0x85ebca6b)
-  z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35)
-  return (z ^ (z >>> 16)) >>> 0
 }

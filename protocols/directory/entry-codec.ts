@@ -1,10 +1,10 @@
 import type { ByteReader } from '../core/byte-reader.ts'
 import type { ByteWriter } from '../core/byte-writer.ts'
 import { DecodeError } from '../core/codec.ts'
-import { type RingId, ringIdFromBytes } from '../core/keyspace.ts'
+import { type RingId, ringIdFromBytes, ringIdToBytes } from '../core/keyspace.ts'
 import type { PeerCodec } from '../core/peer.ts'
 import { directoryLimits } from './config.ts'
-import { type Entry, idBytes, KINDS, maxPayloadBytes } from './entry.ts'
+import { type Entry, KINDS, maxPayloadBytes } from './entry.ts'
 
 const REMOVED = 0x80
 
@@ -30,7 +30,7 @@ export function fitting(entries: readonly Entry[]): Entry[] {
 }
 
 export function writeId(writer: ByteWriter, id: RingId): void {
-  writer.bytes(idBytes(id))
+  writer.bytes(ringIdToBytes(id))
 }
 
 export function readId(reader: ByteReader): RingId {

@@ -1,7 +1,6 @@
-import { fromString } from 'uint8arrays/from-string'
 import { toString as bytesToString } from 'uint8arrays/to-string'
 import { ByteWriter } from '../core/byte-writer.ts'
-import { type RingId, ringIdFromBytes } from '../core/keyspace.ts'
+import { type RingId, ringIdFromBytes, ringIdToBytes } from '../core/keyspace.ts'
 import type { Peer } from '../core/peer.ts'
 import { directoryLimits } from './config.ts'
 
@@ -54,10 +53,10 @@ export function signedBytes(network: string, publisherId: RingId, entry: Omit<En
   return new ByteWriter(256 + entry.payload.byteLength)
     .bytes(ENTRY_DOMAIN)
     .text(network)
-    .bytes(idBytes(entry.key))
+    .bytes(ringIdToBytes(entry.key))
     .u8(KINDS.indexOf(entry.kind))
     .u8(Number(entry.isRemoved))
-    .bytes(idBytes(publisherId))
+    .bytes(ringIdToBytes(publisherId))
     .u53(entry.seq)
     .u32(entry.expires)
     .shortBytes(entry.payload)
@@ -136,16 +135,12 @@ export function storedBytes(entry: Entry): number {
 
 const STORED_OVERHEAD = 256
 
-export function idBytes(id: RingId): Uint8Array {
-  return fromString(id, 'base16')
-}
-
 export function idHex(bytes: Uint8Array): string {
   return bytesToString(bytes, 'base16')
 }
 
 function keyOfName(signing: Pick<Crypto, 'sha256'>, publisherId: RingId, name: Uint8Array): RingId {
-  const bytes = new ByteWriter(320).bytes(OWN_DOMAIN).bytes(idBytes(publisherId)).bytes(name).finish()
+  const bytes = new ByteWriter(320).bytes(OWN_DOMAIN).bytes(ringIdToBytes(publisherId)).bytes(name).finish()
   return ringIdFromBytes(signing.sha256(bytes))
 }
 

@@ -1,7 +1,6 @@
-import { BoundedMap } from '../core/bounded-map.ts'
 import type { RingId } from '../core/keyspace.ts'
 import type { Peer } from '../core/peer.ts'
-import { TokenBucket } from '../core/token-bucket.ts'
+import { PeerRates } from '../core/peer-rates.ts'
 import { type DirectoryConfig, directoryLimits } from './config.ts'
 import { type Entry, type StoredEntry, storedBytes } from './entry.ts'
 import type { RecordStore } from './record-store.ts'
@@ -12,18 +11,14 @@ export type Rate = (typeof RATES)[number]
 /** What each peer may still ask for. */
 export class Rates {
   readonly #self: Peer
-  readonly #buckets = new BoundedMap<Peer, Partial<Record<Rate, TokenBucket>>>(directoryLimits.maxRates)
+  readonly #rates = new Map(RATES.map(rate => [rate, new PeerRates(directoryLimits[rate], directoryLimits.maxRates)]))
 
   constructor(self: Peer) {
     this.#self = self
   }
 
   take(peer: Peer, rate: Rate, now: number, count = 1): boolean {
-    if (peer === this.#self) return true
-    const buckets = this.#buckets.get(peer) ?? {}
-    this.#buckets.set(peer, buckets)
-    buckets[rate] ??= new TokenBucket(directoryLimits[rate])
-    return buckets[rate].take(now, count)
+    return peer === this.#self || this.#rates.get(rate)?.take(peer, now, count) === true
   }
 }
 

@@ -1,3 +1,4 @@
+import { mix } from '../core/mix.ts'
 /**
  * Bloom filters of which several make one (B. Bloom, CACM 1970). Sizes are powers of two, and a key's bit in a smaller
  * filter is its bit in a larger one cut to fewer digits; so a filter can be folded, and one that is repeated stands for
@@ -119,12 +120,4 @@ function popcount(word: number): number {
   let x = word - ((word >>> 1) & 0x55555555)
   x = (x & 0x33333333) + ((x >>> 2) & 0x33333333)
   return Math.imul((x + (x >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
-}
-
-function mix(value: number): number {
-  let z = value ^ (value >>> 16)
-  z = Math.imul(z, 0x85ebca6b)
-  z ^= z >>> 13
-  z = Math.imul(z, 0xc2b2ae35)
-  return z ^ (z >>> 16)
 }
