@@ -1,30 +1,15 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { statSync, symlinkSync, writeFileSync } from 'node:fs'
+
 import { join, resolve } from 'node:path'
-import { after, afterEach, beforeEach, test } from 'node:test'
+import { test } from 'node:test'
 import type { SearchEvent } from '../../src/api.ts'
 import { ERRORS, ShoalError } from '../../src/errors.ts'
 import { readGroupKey } from '../../src/libp2p/group-key.ts'
 import { eventually } from '../../src/testkit/wait.ts'
 import { DONE, FakeShoal, ID, OTHER, PEER, SHARE, STATUS, transfer } from '../daemon/fake-shoal.ts'
-import { records, result, running, SEARCHED, shoal } from './terminal.ts'
-
-const folder = realpathSync(mkdtempSync(join(tmpdir(), 'shoal-commands-')))
-after(() => rmSync(folder, { recursive: true }))
-
-let home: string
-let fake: FakeShoal
-let server: { close(): Promise<void> }
-let homes = 0
-
-beforeEach(async () => {
-  home = join(folder, `home${homes++}`)
-  mkdirSync(home)
-  fake = new FakeShoal()
-  server = await running(home, fake)
-})
-afterEach(() => server.close())
+import { fake, folder, home, homes, runPeer } from './running-peer.ts'
+import { records, result, SEARCHED, shoal } from './terminal.ts'
 
 test('search: results with number, size, holders and name, and what it took', async () => {
   fake.searchEvents = [result(1, ['a']), result(2, ['a'], { mine: true }), result(1, ['a', 'b']), SEARCHED]
@@ -64,8 +49,7 @@ test('search: results are printed while the search goes on, late holders at its 
     yield { ...SEARCHED, results: 1 } as SearchEvent
   }
   printed = ''
-  await server.close()
-  server = await running(home, later)
+  await runPeer(later)
   const { out } = await shoal(['search', 'film', '--home', home], {
     onOutput: text => {
       printed = text
@@ -119,8 +103,7 @@ test('search: a result that was shown as unproven and is proven later is told of
     yield result(1, ['a'], { proven: 0, state: 'unproven' })
     yield SEARCHED
   }
-  await server.close()
-  server = await running(home, later)
+  await runPeer(later)
   const { out } = await shoal(['search', 'film', '--home', home], {
     onOutput: text => {
       printed = text

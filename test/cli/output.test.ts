@@ -1,28 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+
 import { join } from 'node:path'
-import { after, afterEach, beforeEach, test } from 'node:test'
+import { test } from 'node:test'
 import type { SearchEvent } from '../../src/api.ts'
 import { ERRORS, type ErrorCode, ShoalError } from '../../src/errors.ts'
-import { DONE, FakeShoal, OTHER, SHARE, STATUS, transfer } from '../daemon/fake-shoal.ts'
-import { records, result, running, SEARCHED, shoal } from './terminal.ts'
-
-const folder = realpathSync(mkdtempSync(join(tmpdir(), 'shoal-output-')))
-after(() => rmSync(folder, { recursive: true }))
-
-let home: string
-let fake: FakeShoal
-let server: { close(): Promise<void> }
-let homes = 0
-
-beforeEach(async () => {
-  home = join(folder, `home${homes++}`)
-  mkdirSync(home)
-  fake = new FakeShoal()
-  server = await running(home, fake)
-})
-afterEach(() => server.close())
+import { DONE, OTHER, SHARE, STATUS, transfer } from '../daemon/fake-shoal.ts'
+import { fake, folder, home, homes } from './running-peer.ts'
+import { records, result, SEARCHED, shoal } from './terminal.ts'
 
 test('every command prints records for programs, and nothing else', async () => {
   fake.searchEvents = [result(1, ['a']), SEARCHED]

@@ -1,30 +1,14 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { after, afterEach, beforeEach, test } from 'node:test'
+
+import { resolve } from 'node:path'
+import { test } from 'node:test'
 import { homeOf } from '../../src/cli/context.ts'
 import type { NodeConfig } from '../../src/config.ts'
 import { ShoalError } from '../../src/errors.ts'
 import { eventually } from '../../src/testkit/wait.ts'
-import { FakeShoal, transfer } from '../daemon/fake-shoal.ts'
-import { running, SEARCHED, shoal } from './terminal.ts'
-
-const folder = realpathSync(mkdtempSync(join(tmpdir(), 'shoal-own-peer-')))
-after(() => rmSync(folder, { recursive: true }))
-
-let home: string
-let fake: FakeShoal
-let server: { close(): Promise<void> }
-let homes = 0
-
-beforeEach(async () => {
-  home = join(folder, `home${homes++}`)
-  mkdirSync(home)
-  fake = new FakeShoal()
-  server = await running(home, fake)
-})
-afterEach(() => server.close())
+import { transfer } from '../daemon/fake-shoal.ts'
+import { fake, home, runPeer, stopPeer } from './running-peer.ts'
+import { SEARCHED, shoal } from './terminal.ts'
 
 test('the home directory: the option, then SHOAL_HOME, then where data belongs', () => {
   const env = { HOME: '/u', XDG_DATA_HOME: '/data', SHOAL_HOME: '/s' }
@@ -42,7 +26,7 @@ test('options of the network are without effect on a peer that runs, and that is
 })
 
 test('without a running peer a command starts its own: offline for shares, with a network for the others', async () => {
-  await server.close()
+  await stopPeer()
   const started: NodeConfig[] = []
   const createNode = async (config: NodeConfig) => {
     started.push(config)
@@ -67,11 +51,10 @@ test('without a running peer a command starts its own: offline for shares, with 
     [['/p'], ['/l'], resolve('g.key')]
   )
   assert.equal(fake.closed, 5)
-  server = await running(home, fake)
 })
 
 test('a peer of its own waits for a first neighbour, and no longer', async () => {
-  await server.close()
+  await stopPeer()
   fake.current.peers.neighbours = 0
   fake.searchEvents = [SEARCHED]
   let looked = 0
@@ -85,11 +68,10 @@ test('a peer of its own waits for a first neighbour, and no longer', async () =>
   assert.equal(ran.code, 0)
   assert.equal(looked, 3)
   assert.match(ran.err, /^\rlooking for peers on this network …/)
-  server = await running(home, fake)
 })
 
 test('a peer of its own can be looked at by another command while it works', async () => {
-  await server.close()
+  await stopPeer()
   fake.endless = true
   fake.getEvents = [{ type: 'progress', transfer: transfer() }]
   const interrupt = new AbortController()
@@ -99,11 +81,10 @@ test('a peer of its own can be looked at by another command while it works', asy
   assert.match(ran.out, /process 4711/)
   interrupt.abort()
   assert.equal((await getting).code, 7)
-  server = await running(home, fake)
 })
 
 test('a home directory that another process holds without listening is reported as such', async () => {
-  await server.close()
+  await stopPeer()
   const createNode = async () => {
     throw new ShoalError('ALREADY_RUNNING', `${home} is in use by process 5`)
   }
@@ -112,14 +93,11 @@ test('a home directory that another process holds without listening is reported 
   assert.match(ran.err, /in use by process 5/)
 
   // one that is about to listen is waited for
-  let late: { close(): Promise<void> } | undefined
   const starting = async () => {
-    late = await running(home, fake)
+    await runPeer(fake)
     throw new ShoalError('ALREADY_RUNNING', 'it starts')
   }
   assert.equal((await shoal(['shares', '--home', home], { createNode: starting })).code, 0)
-  await late?.close()
-  server = await running(home, fake)
 })
 
 test('Ctrl-C ends a command that waits for the peer', async () => {

@@ -1,28 +1,13 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
+
 import { join } from 'node:path'
-import { after, afterEach, beforeEach, test } from 'node:test'
+import { test } from 'node:test'
 import { percentText } from '../../src/cli/ring-text.ts'
 import { ShoalError } from '../../src/errors.ts'
-import { ANSWER, FakeShoal, ID, OTHER, PEER, RING } from '../daemon/fake-shoal.ts'
-import { records, running, shoal } from './terminal.ts'
-
-const folder = realpathSync(mkdtempSync(join(tmpdir(), 'shoal-ring-')))
-after(() => rmSync(folder, { recursive: true }))
-
-let home: string
-let fake: FakeShoal
-let server: { close(): Promise<void> }
-let homes = 0
-
-beforeEach(async () => {
-  home = join(folder, `home${homes++}`)
-  mkdirSync(home)
-  fake = new FakeShoal()
-  server = await running(home, fake)
-})
-afterEach(() => server.close())
+import { ANSWER, ID, OTHER, PEER, RING } from '../daemon/fake-shoal.ts'
+import { fake, home, stopPeer } from './running-peer.ts'
+import { records, shoal } from './terminal.ts'
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
 const at = (digit: string): string => digit + '0'.repeat(63)
@@ -84,14 +69,13 @@ test('ring: one that is alone, one that has everybody in its list, and one that 
 })
 
 test('ring: a peer that ends with the command has no place', async () => {
-  await server.close()
+  await stopPeer()
   fake.ring = async () => RING
   const ran = await shoal(['ring', '--home', home], { createNode: async () => fake })
   assert.equal(
     ran.out,
     `No peer runs here, so it has no place on the ring: \`shoal up\` starts one. Its place would be\n${RING.id}\n`
   )
-  server = await running(home, fake)
 })
 
 test('dir get: what each publisher says, text as text, all else in hex; what is hostile is written out', async () => {
@@ -167,11 +151,10 @@ test('dir append and remove: texts of a set, or all of it; without a peer that s
   const failed = await shoal(['dir', 'append', 'sea', 'one', '--home', home])
   assert.deepEqual([failed.code, failed.err.split('\n')[0]], [6, 'shoal: nobody is there'])
 
-  await server.close()
+  await stopPeer()
   fake.failure = undefined
   const own = await shoal(['dir', 'append', 'sea', 'one', '--home', home], { createNode: async () => fake })
   assert.match(own.err, /^No peer runs here .*gone within a day\.$/m)
-  server = await running(home, fake)
 })
 
 test('dir: the help says what a key is', async () => {

@@ -1,27 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+
 import { join } from 'node:path'
-import { after, afterEach, beforeEach, test } from 'node:test'
+import { test } from 'node:test'
 import { eventually } from '../../src/testkit/wait.ts'
-import { FakeShoal, ID, WATCH } from '../daemon/fake-shoal.ts'
-import { records, running, shoal } from './terminal.ts'
-
-const folder = realpathSync(mkdtempSync(join(tmpdir(), 'shoal-watch-')))
-after(() => rmSync(folder, { recursive: true }))
-
-let home: string
-let fake: FakeShoal
-let server: { close(): Promise<void> }
-let homes = 0
-
-beforeEach(async () => {
-  home = join(folder, `home${homes++}`)
-  mkdirSync(home)
-  fake = new FakeShoal()
-  server = await running(home, fake)
-})
-afterEach(() => server.close())
+import { ID, WATCH } from '../daemon/fake-shoal.ts'
+import { fake, folder, home } from './running-peer.ts'
+import { records, shoal } from './terminal.ts'
 
 test('watch: words and options become a watch', async () => {
   const args = ['--get', '--every', '2h', '--out', 'isos', '--most', '1.5GiB']
