@@ -2,7 +2,7 @@ import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import type { FileId, Infohash } from '../../protocols/core/ids.ts'
 import { type ParsedQuery, relevance, sizeMatches } from '../../protocols/search/index.ts'
 import { type Row, Statements } from '../statements.ts'
-import { MAX_CANDIDATES, matchExpression, publicName, WordIndex } from './word-index.ts'
+import { MAX_CANDIDATES, matchExpression, type NamedFile, publicName, WordIndex } from './word-index.ts'
 
 export interface ShareRow {
   id: number
@@ -46,7 +46,7 @@ export class Catalogue {
 
   constructor(database: DatabaseSync) {
     this.#sql = new Statements(database)
-    this.#words = new WordIndex(database)
+    this.#words = new WordIndex(database, { table: 'words', names: () => this.#names() })
     this.#scan = Number(this.#sql.get('SELECT max(scan) AS scan FROM files')?.scan ?? 0)
   }
 
@@ -160,7 +160,7 @@ export class Catalogue {
       pieceLayer,
       this.#scan
     )
-    this.#words.put(lastInsertRowid, publicName(shareName, path, folder), size)
+    this.#words.put({ id: lastInsertRowid, name: publicName(shareName, path, folder), size })
   }
 
   removeFile(share: number, path: string): boolean {
@@ -261,6 +261,16 @@ export class Catalogue {
       limit
     )
     for (const row of rows) yield hitOf(row)
+  }
+
+  *#names(): IterableIterator<NamedFile> {
+    const files = this.#sql.iterate(
+      `SELECT files.id, files.path, files.size, shares.name, shares.folder
+       FROM files JOIN shares ON shares.id = files.share ORDER BY files.id`
+    )
+    for (const { id = null, path, size, name, folder } of files) {
+      yield { id, name: publicName(String(name), String(path), folder === 1), size: Number(size) }
+    }
   }
 
   /** The file with this id, or the first file of the collection with it. */

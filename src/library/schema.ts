@@ -33,4 +33,4 @@ CREATE TABLE IF NOT EXISTS files (
   UNIQUE (share, path)
 );
 CREATE INDEX IF NOT EXISTS files_root ON files (root);
-${wordsSchema}`
+${wordsSchema('words')}`

@@ -7,13 +7,15 @@ import { nameWords, type ParsedQuery, searchLimits, type Term, typesOf } from '.
  * with small letters. Types and sizes are words too, so that a query that asks for them looks at nothing else. Prefix
  * indexes keep the beginning of a word as cheap as a word.
  */
-export const wordsSchema = `
-CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (
+export function wordsSchema(table: string): string {
+  return `
+CREATE VIRTUAL TABLE IF NOT EXISTS ${table} USING fts5 (
   whole, parts, types, bits, content = '', contentless_delete = 1, tokenize = 'ascii', prefix = '1 2 3'
 );
-CREATE VIRTUAL TABLE IF NOT EXISTS words_known USING fts5vocab (words, col);
-CREATE TABLE IF NOT EXISTS words_made (version TEXT NOT NULL)
+CREATE VIRTUAL TABLE IF NOT EXISTS ${table}_known USING fts5vocab (${table}, col);
+CREATE TABLE IF NOT EXISTS ${table}_made (version TEXT NOT NULL);
 `
+}
 
 /** Counts up when names give other tokens or files other types than before. */
 const WORDS_VERSION = 1
@@ -29,42 +31,53 @@ export const MAX_CANDIDATES = 500
 /** Largest size is a PiB: 51 bits. */
 const MOST_BITS = 51
 
-/** The full-text index of what is shared. */
+export interface NamedFile {
+  /** The row of its words. */
+  id: SQLInputValue
+  name: string
+  size: number
+}
+
+/** A full-text index of names of files; what the files are is in tables of whoever has it. */
 export class WordIndex {
   readonly #database: DatabaseSync
+  readonly #table: string
   readonly #put: StatementSync
 
-  constructor(database: DatabaseSync) {
+  /**
+   * @param init.table as its schema was made with
+   * @param init.names all files that are in it, in case it has to be made anew
+   */
+  constructor(database: DatabaseSync, init: { table: string; names(): Iterable<NamedFile> }) {
+    const { table } = init
     this.#database = database
-    this.#put = database.prepare('INSERT INTO words (rowid, whole, parts, types, bits) VALUES (?, ?, ?, ?, ?)')
-    this.#remakeIfOutdated()
+    this.#table = table
+    this.#put = database.prepare(`INSERT INTO ${table} (rowid, whole, parts, types, bits) VALUES (?, ?, ?, ?, ?)`)
+    this.#remakeIfOutdated(init.names)
   }
 
-  put(id: SQLInputValue, name: string, size: number): void {
+  put({ id, name, size }: NamedFile): void {
     const { whole, parts } = nameWords(name)
     this.#put.run(id, whole.join(' '), parts.join(' '), typesOf(name).join(' '), String(bitsOf(size)))
   }
 
   /** All tokens of names, each once; for a while also some of files that are gone. */
   *tokens(): IterableIterator<string> {
-    const known = this.#database.prepare("SELECT DISTINCT term FROM words_known WHERE col IN ('whole', 'parts')")
+    const known = this.#database.prepare(
+      `SELECT DISTINCT term FROM ${this.#table}_known WHERE col IN ('whole', 'parts')`
+    )
     for (const { term } of known.iterate()) yield term as string
   }
 
   /** From the names that the tables know; no file is touched. */
-  #remakeIfOutdated(): void {
-    const made = this.#database.prepare('SELECT version FROM words_made').get()
+  #remakeIfOutdated(names: () => Iterable<NamedFile>): void {
+    const table = this.#table
+    const made = this.#database.prepare(`SELECT version FROM ${table}_made`).get()
     if (made?.version === MADE_BY) return
-    this.#database.exec("BEGIN; DELETE FROM words_made; INSERT INTO words (words) VALUES ('delete-all')")
+    this.#database.exec(`BEGIN; DELETE FROM ${table}_made; INSERT INTO ${table} (${table}) VALUES ('delete-all')`)
     try {
-      const files = this.#database.prepare(
-        `SELECT files.id, files.path, files.size, shares.name, shares.folder
-         FROM files JOIN shares ON shares.id = files.share ORDER BY files.id`
-      )
-      for (const { id = null, path, size, name, folder } of files.iterate()) {
-        this.put(id, publicName(String(name), String(path), folder === 1), Number(size))
-      }
-      this.#database.prepare('INSERT INTO words_made VALUES (?)').run(MADE_BY)
+      for (const file of names()) this.put(file)
+      this.#database.prepare(`INSERT INTO ${table}_made VALUES (?)`).run(MADE_BY)
       this.#database.exec('COMMIT')
     } catch (error) {
       this.#database.exec('ROLLBACK')
