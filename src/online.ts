@@ -42,7 +42,7 @@ export function onlineWith(
   const { search, tracker, exchange, metainfo, proof } = network.host.services
   const { reach, reputation } = network
   const storage = { handles: new HandlePool(realFiles), cache: new PieceCache() }
-  const searches = new Searches(command => search.command(command))
+  const searches = new Searches({ command: command => search.command(command) })
   const onLiar = (peer: Peer, reason: string): void => reputation.penalise(peer, reason, reputationLimits.contentWeight)
   const prover = new Prover({
     ask: async (peer, id, signal) => {

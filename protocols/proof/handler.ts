@@ -44,6 +44,8 @@ export type ProofResult =
   | Verdict
   /** No answer: it cannot be reached, does not speak this protocol, or takes too long. */
   | { readonly type: 'silent' }
+  /** It was not asked, for a limit of our own. */
+  | { readonly type: 'busy' }
 
 /**
  * Shows that this node has a file, and asks others to show it: the last block, and one that the asker drew, each with its
@@ -95,7 +97,7 @@ export class ProofService implements Startable {
     } catch (error) {
       // our own limit, which says nothing of the peer
       const isOurs = (error as Error).name === 'TooManyOutboundProtocolStreamsError'
-      return isOurs ? { type: 'refused' } : { type: 'silent' }
+      return isOurs ? { type: 'busy' } : { type: 'silent' }
     }
     const question: Question = { id, challenge: randomInt(proofLimits.challenges) }
     try {

@@ -1,7 +1,7 @@
 import type { FileId } from '../../protocols/core/ids.ts'
 import type { Peer } from '../../protocols/core/peer.ts'
-import type { ProofResult } from '../../protocols/proof/handler.ts'
 import type { SearchResult } from '../api.ts'
+import type { ProofOutcome } from './prover.ts'
 
 export const claimLimits = {
   /** Holders with proof that are enough for one result. */
@@ -123,7 +123,7 @@ export class Claims {
   }
 
   /** What became of a claim that `next` gave. True when the holder has the file in a size that it was not named for. */
-  settle(claim: Claim, result: ProofResult): boolean {
+  settle(claim: Claim, result: ProofOutcome): boolean {
     const { holder, subject } = claim
     this.#asking--
     holder.asking--
@@ -137,10 +137,12 @@ export class Claims {
         this.#set(claim, 'withdrawn')
         return !this.#proveElsewhere(holder.peer, subject.id, result.size)
       case 'refused':
+      case 'busy':
         holder.refusals++
         this.#set(claim, 'unproven')
         return false
       case 'silent':
+      case 'unasked':
         if (holder.state !== 'liar') holder.state = 'gone'
         this.#set(claim, 'unproven')
         return false

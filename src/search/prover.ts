@@ -19,6 +19,9 @@ export const proverConfig = {
   maxUnreached: 1_024
 }
 
+/** unasked: it would have to be dialled, and this node has dialled enough for now. */
+export type ProofOutcome = ProofResult | { readonly type: 'unasked' }
+
 export interface ProverParts {
   /** Asks a peer to show that it has a file, and dials it if need be. Never rejects. */
   ask(peer: Peer, id: FileId, signal: AbortSignal): Promise<ProofResult>
@@ -62,11 +65,11 @@ export class Prover {
     return this.#parts.isConnected(peer)
   }
 
-  async ask(peer: Peer, id: FileId, signal: AbortSignal): Promise<ProofResult> {
+  async ask(peer: Peer, id: FileId, signal: AbortSignal): Promise<ProofOutcome> {
     const now = this.#parts.clock()
     const isDial = !this.#parts.isConnected(peer)
-    if (isDial && !this.#mayDial(peer, now)) return { type: 'silent' }
-    if (!this.#proofs.take(now)) return { type: 'refused' }
+    if (isDial && !this.#mayDial(peer, now)) return { type: 'unasked' }
+    if (!this.#proofs.take(now)) return { type: 'busy' }
     const result = await this.#parts.ask(peer, id, signal)
     if (result.type === 'wrong') this.#parts.onLiar(peer, result.reason)
     if (isDial && result.type === 'silent' && !signal.aborted) this.#unreached.set(peer, this.#parts.clock())

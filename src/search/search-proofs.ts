@@ -1,3 +1,4 @@
+import type { FileId } from '../../protocols/core/ids.ts'
 import type { Peer } from '../../protocols/core/peer.ts'
 import type { SearchResult } from '../api.ts'
 import { type Claim, Claims } from './claims.ts'
@@ -17,6 +18,8 @@ export interface ProofListener {
   /** A result looks different than before. */
   onChange(result: ResultGroup): void
   onLiar(peer: Peer, reason: string): void
+  /** Whether what was said of the holder is true: it has the file, whatever its size. */
+  onVerdict?(holder: Peer, id: FileId, isTrue: boolean): void
   /** The holder has proven to have the file, but in another size than it was named for. */
   onOtherSize(holder: Peer, hops: number, hit: FoundHit): void
 }
@@ -109,6 +112,8 @@ export class SearchProofs {
     const result = await this.#prover.ask(holder.peer, subject.id, this.#abort.signal)
     this.#running--
     if (this.#abort.signal.aborted) return
+    if (result.type !== 'unasked' && result.type !== 'busy')
+      this.#listener.onVerdict?.(holder.peer, subject.id, result.type === 'proven')
     if (this.#claims.settle(claim, result) && result.type === 'proven') {
       const name = this.#results.get(subject.index)?.name ?? ''
       this.#listener.onOtherSize(holder.peer, hops, { id: subject.id, name, size: result.size })

@@ -1,7 +1,21 @@
+import type { FileId } from '../../protocols/core/ids.ts'
+import type { Peer } from '../../protocols/core/peer.ts'
 import type { Query, SearchAccount, SearchCommand, SearchEvent, Strategy } from '../../protocols/search/index.ts'
 import { ShoalError } from '../errors.ts'
 
 const MAX_RUNNING = 64
+
+/** What a proof has shown of a hit: whether it was true. */
+export type Judge = (holder: Peer, id: FileId, isTrue: boolean) => void
+
+export interface SearchesInit {
+  command(command: SearchCommand): void
+  /** What proofs have shown of the hits of a search. */
+  judge?(search: number, verdict: Parameters<Judge>): void
+  /** Of this node's searches; those for others have numbers of their own. */
+  firstNumber?: number
+  maxRunning?: number
+}
 
 export interface SearchRun {
   query: Query
@@ -9,8 +23,11 @@ export interface SearchRun {
   budget?: number | undefined
   ttl?: number | undefined
   limit?: number | undefined
+  want?: number | undefined
   timeoutMs?: number | undefined
   onHits(hits: FoundHits): void
+  /** Before the first hits; `judge` may be called as long as the search is remembered, also after its end. */
+  onBegin?(judge: Judge): void
 }
 
 export type FoundHits = Extract<SearchEvent, { type: 'hits' }>
@@ -23,24 +40,28 @@ interface Running {
 
 /** This node's own searches: gives each a number of the machine's, and its events to whoever began it. */
 export class Searches {
-  readonly #command: (command: SearchCommand) => void
-  readonly #running = new Map<number, Running>() // BOUNDED by MAX_RUNNING
-  #next = 1
+  readonly #init: SearchesInit
+  readonly #maxRunning: number
+  readonly #running = new Map<number, Running>() // BOUNDED by maxRunning
+  #next: number
   #isClosed = false
 
-  constructor(command: (command: SearchCommand) => void) {
-    this.#command = command
+  constructor(init: SearchesInit) {
+    this.#init = init
+    this.#maxRunning = init.maxRunning ?? MAX_RUNNING
+    this.#next = init.firstNumber ?? 1
   }
 
   /** Ends when everybody has answered, at the time limit, or with the signal. @throws ShoalError REFUSED, INTERRUPTED by `close` */
   async run(run: SearchRun, signal?: AbortSignal): Promise<SearchAccount> {
     if (this.#isClosed) throw stops()
-    if (this.#running.size >= MAX_RUNNING)
-      throw new ShoalError('REFUSED', `${MAX_RUNNING} searches are running already`)
+    if (this.#running.size >= this.#maxRunning)
+      throw new ShoalError('REFUSED', `${this.#maxRunning} searches are running already`)
     const search = this.#next++
-    const { query, strategy, budget, ttl, limit, timeoutMs } = run
+    const { query, strategy, budget, ttl, limit, want, timeoutMs } = run
+    run.onBegin?.((...verdict) => this.#init.judge?.(search, verdict))
     return await new Promise((resolve, reject) => {
-      const stop = (): void => this.#command({ type: 'stop', search })
+      const stop = (): void => this.#init.command({ type: 'stop', search })
       const leave = (): void => {
         this.#running.delete(search)
         signal?.removeEventListener('abort', onAbort)
@@ -64,7 +85,7 @@ export class Searches {
         return
       }
       signal?.addEventListener('abort', onAbort, { once: true })
-      this.#command({
+      this.#init.command({
         type: 'search',
         search,
         query,
@@ -72,6 +93,7 @@ export class Searches {
         ...(budget === undefined ? {} : { budget }),
         ...(ttl === undefined ? {} : { ttl }),
         ...(limit === undefined ? {} : { limit }),
+        ...(want === undefined ? {} : { want }),
         ...(timeoutMs === undefined ? {} : { timeoutMs })
       })
     })

@@ -8,7 +8,7 @@ import type { Prover } from './prover.ts'
 import { userQueryOf } from './query-text.ts'
 import type { LastResults, StoredResult } from './results.ts'
 import type { SearchProofs } from './search-proofs.ts'
-import type { Searches } from './searches.ts'
+import type { Judge, Searches } from './searches.ts'
 
 const DEFAULT_TIMEOUT_MS = 5_000
 const LONGEST_TIMEOUT_MS = 60_000
@@ -41,11 +41,13 @@ export function searchForUser(
   const { query, parsed } = userQueryOf(text)
   const timeoutMs = Math.min(options.timeoutMs ?? DEFAULT_TIMEOUT_MS, LONGEST_TIMEOUT_MS)
   const abort = new AbortController()
+  let judge: Judge | undefined
   const groups = new ResultGroups({ self: parts.self, query: parsed })
   const proofs: SearchProofs = parts.prover.begin(
     {
       onChange: group => results.onChange(group),
       onLiar: (peer, reason) => events.push({ type: 'liar', peerId: peer as string, reason }),
+      onVerdict: (...verdict) => judge?.(...verdict),
       onOtherSize: (holder, hops, hit) =>
         take({ holder: holder as string, via: holder as string, how: 'flood', hops }, hit, true)
     },
@@ -95,6 +97,9 @@ export function searchForUser(
         ttl: options.ttl,
         limit: holderLimit(options),
         timeoutMs,
+        onBegin(begun) {
+          judge = begun
+        },
         onHits(found) {
           const origin = originOf(found)
           if (proofs.isLiar(origin.holder)) return

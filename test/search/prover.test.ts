@@ -207,11 +207,13 @@ test('strangers cause few dials, whoever they name', async () => {
     world.asked[before]?.answer(SILENT)
     return (await asking).type
   }
-  for (let i = 0; i < 100; i++) assert.equal(await ask(`p${i}`), 'silent')
+  for (let i = 0; i < 100; i++) {
+    assert.equal(await ask(`p${i}`), i < proverConfig.dials.burst ? 'silent' : 'unasked')
+  }
   assert.equal(dialled().length, proverConfig.dials.burst)
 
   world.now = 10_000
-  assert.equal(await ask('p0'), 'silent')
+  assert.equal(await ask('p0'), 'unasked')
   assert.equal(dialled().filter(peer => peer === 'p0').length, 1, 'who was not reached is left alone')
   world.now = proverConfig.dialAgainMs
   await ask('p0')
@@ -232,5 +234,41 @@ test('all searches together ask for so many proofs', async () => {
   await turn()
   assert.equal(world.asked.length, proverConfig.proofs.burst)
   for (const { answer } of world.asked) answer(SILENT)
-  assert.equal((await Promise.all(results)).filter(({ type }) => type === 'refused').length, 5)
+  assert.equal((await Promise.all(results)).filter(({ type }) => type === 'busy').length, 5)
+})
+
+test('what an answer shows is told once, and what was not asked shows nothing', async () => {
+  const world = new World()
+  const verdicts: unknown[] = []
+  const proofs = world.prover.begin(
+    {
+      onChange: () => {},
+      onLiar: () => {},
+      onOtherSize: () => {},
+      onVerdict: (holder, _id, isTrue) => verdicts.push([holder, isTrue])
+    },
+    true
+  )
+  const answers = [
+    { type: 'proven', size: 5 },
+    { type: 'proven', size: 6 },
+    { type: 'refused' },
+    { type: 'wrong', reason: 'noise' },
+    SILENT,
+    { type: 'busy' }
+  ] as const
+  for (const [i, answer] of answers.entries()) {
+    world.connected.add(`p${i}`)
+    tell(proofs, found(i, [`p${i}`]), `p${i}`)
+    await turn()
+    world.asked[i]!.answer(answer)
+    await turn()
+  }
+  assert.deepEqual(verdicts, [
+    ['p0', true],
+    ['p1', true],
+    ['p2', false],
+    ['p3', false],
+    ['p4', false]
+  ])
 })

@@ -7,7 +7,7 @@ const RUN = { query: { kind: 'words', text: 'film' }, onHits() {} } as const
 
 test('searches that run when the node stops end with that, and no more are begun', async () => {
   const commands: SearchCommand[] = []
-  const searches = new Searches(command => commands.push(command))
+  const searches = new Searches({ command: command => commands.push(command) })
   const running = [searches.run(RUN), searches.run(RUN, new AbortController().signal)]
   searches.close()
   for (const run of running) await assert.rejects(run, { code: 'INTERRUPTED', message: 'the node stops' })
@@ -21,7 +21,7 @@ test('searches that run when the node stops end with that, and no more are begun
 
 test('a search ends with what the protocol says, or with its signal', async () => {
   const commands: SearchCommand[] = []
-  const searches = new Searches(command => commands.push(command))
+  const searches = new Searches({ command: command => commands.push(command) })
   const first = searches.run(RUN)
   searches.onEvent({ type: 'finished', search: 1, peersAsked: 3, messages: 7, complete: true } as never)
   assert.deepEqual(await first, { peersAsked: 3, messages: 7, complete: true })

@@ -15,7 +15,7 @@ const id = (n: number): FileId => n.toString(16).padStart(64, '0') as FileId
 /** A network that does what the test says. */
 function network() {
   const commands: SearchCommand[] = []
-  const searches = new Searches(command => commands.push(command))
+  const searches = new Searches({ command: command => commands.push(command) })
   const database = new DatabaseSync(':memory:')
   database.exec(resultsSchema)
   const lastResults = new LastResults(database)
