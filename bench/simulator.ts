@@ -93,7 +93,8 @@ const search = simulation.protocol<SearchCommand, SearchMessage, SearchEvent>({
       lookup: () => {
         const index = self as number
         if (index % HOLDERS !== 0) return []
-        return [{ id: index.toString(16).padStart(64, '0') as FileId, name: `file of ${index}`, size: index }]
+        const id = index.toString(16).padStart(64, '0') as FileId
+        return [{ holder: self, hits: [{ id, name: `file of ${index}`, size: index }] }]
       }
     }),
   onEvent: (_, event) => {

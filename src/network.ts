@@ -174,7 +174,9 @@ export class Network {
           searchService({
             contacts: book(components),
             rng: freshRng(),
-            lookup: (query, limit) => application.lookup(query, limit),
+            lookup: (query, limit) => [
+              { holder: peerFromId(components.peerId), hits: application.lookup(query, limit) }
+            ],
             onEvent: event => application.onSearchEvent(event),
             onPenalty
           })(components),

@@ -1,6 +1,8 @@
 import { DecodeError } from './codec.ts'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+/** Of the last byte of a number below 2^53, and so below 2^56. */
+const MAX_VARINT_SCALE = 2 ** 49
 
 /**
  * Reads big-endian fields from a message of a stranger. Every read checks what is left, every length has a limit given
@@ -40,6 +42,20 @@ export class ByteReader {
     return high * 0x1_0000_0000 + this.#view.getUint32(at + 4)
   }
 
+  /** LEB128 of at most `limit`, in as few bytes as it takes. */
+  varint(limit: number): number {
+    let value = 0
+    for (let scale = 1; scale <= MAX_VARINT_SCALE; scale *= 0x80) {
+      const byte = this.u8()
+      value += (byte & 0x7f) * scale
+      if (value > limit) throw new DecodeError(`number above ${limit}`)
+      if ((byte & 0x80) !== 0) continue
+      if (byte === 0 && scale > 1) break
+      return value
+    }
+    throw new DecodeError('number that is longer than it has to be')
+  }
+
   /** A view, not a copy: copy what outlives the message. */
   bytes(length: number): Uint8Array {
     const at = this.#take(length)
@@ -55,12 +71,14 @@ export class ByteReader {
 
   /** UTF-8 text behind a u16 length in bytes of at most `limit`. Malformed UTF-8 is refused. */
   text(limit: number): string {
-    const bytes = this.shortBytes(limit)
-    try {
-      return utf8.decode(bytes)
-    } catch {
-      throw new DecodeError('text is not UTF-8')
-    }
+    return decodeText(this.shortBytes(limit))
+  }
+
+  /** The same behind a varint. */
+  varText(limit: number): string {
+    const length = this.varint(Number.MAX_SAFE_INTEGER)
+    if (length > limit) throw new DecodeError(`field of ${length} bytes, limit ${limit}`)
+    return decodeText(this.bytes(length))
   }
 
   /** A u16 count of at most `limit`, then that many items. */
@@ -82,5 +100,13 @@ export class ByteReader {
     if (length > this.#bytes.byteLength - at) throw new DecodeError('message ends inside a field')
     this.#at = at + length
     return at
+  }
+}
+
+function decodeText(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    throw new DecodeError('text is not UTF-8')
   }
 }

@@ -40,6 +40,14 @@ export class ByteWriter {
     return this
   }
 
+  /** LEB128: a byte for each 7 bits. */
+  varint(value: number): this {
+    checkRange(value, Number.MAX_SAFE_INTEGER)
+    let rest = value
+    for (; rest > 0x7f; rest = Math.floor(rest / 0x80)) this.u8((rest % 0x80) + 0x80)
+    return this.u8(rest)
+  }
+
   bytes(value: Uint8Array): this {
     const at = this.#grow(value.byteLength)
     this.#bytes.set(value, at)
@@ -52,6 +60,11 @@ export class ByteWriter {
 
   text(value: string): this {
     return this.shortBytes(utf8.encode(value))
+  }
+
+  varText(value: string): this {
+    const bytes = utf8.encode(value)
+    return this.varint(bytes.byteLength).bytes(bytes)
   }
 
   list<T>(items: readonly T[], write: (writer: this, item: T) => void): this {

@@ -69,6 +69,8 @@ export class Branch {
   #seen: Set<Peer> | undefined
   #holders: Set<Peer> | undefined // BOUNDED by searchLimits.maxWant
   readonly #reserve: number
+  /** Whether this node itself has more to say than it may for one order. */
+  hasLeft = false
   #order: Order
   #reach: number
   #budget: number
@@ -179,7 +181,7 @@ export class Branch {
       asks = width === ALL ? this.#flood(fresh, view.rng) : this.#walk(fresh, view)
     }
     if (this.#open === 0) {
-      this.#more = fresh.length > 0 && ttl > 0
+      this.#more = this.hasLeft || (fresh.length > 0 && ttl > 0)
       this.#beyond = fresh.length > 0 && ttl === 0
       for (const { state } of this.#asked()) {
         if (state === 'more' || state === 'stuck') this.#more = true

@@ -38,6 +38,9 @@ export interface SearchConfig {
   maxTimeoutMs: number
   /** Searches of ours that run at once; one more ends at once. */
   maxSearches: number
+  /** Holders that this node names in one answer, and bytes of their hits: a random choice of them when there are more. */
+  maxAnswerHolders: number
+  maxAnswerBytes: number
   /** Holders whose hits one search of ours takes from one neighbour. */
   maxHolders: number
   /** Bytes of hits that one search of ours takes from one neighbour. */
@@ -78,6 +81,8 @@ export const searchConfig: SearchConfig = {
   pathMs: 60_000,
   maxTimeoutMs: 600_000,
   maxSearches: 64,
+  maxAnswerHolders: 256,
+  maxAnswerBytes: 256 * 1024,
   maxHolders: 1_024,
   maxSearchBytes: 2 * 1024 * 1024,
   maxPaths: 8_192,
@@ -95,12 +100,18 @@ export const searchLimits = {
   maxNameBytes: 1_024,
   /** Hits of one holder for one query, and in one message. */
   maxHits: 100,
+  /** Holders in one message. */
+  maxHoldersInMessage: 64,
+  /** Most that a holder takes there: its name, a signed record of at most a KiB, and the hops. */
+  maxHolderBytes: 2 + 64 + 2 + 1_024 + 1,
   /** Largest file: a PiB. */
   maxSize: 2 ** 50,
   /** Holders that a query can want, and that are counted on the way back. */
   maxWant: 255,
-  /** Largest message; hits that need more are cut into several. */
-  maxMessageBytes: 16 * 1024,
+  /** Largest message of hits, when the longest names of the holders are in it; those that need more are several. */
+  maxHitsMessageBytes: 64 * 1024,
+  /** Largest of any other but a summary. */
+  maxMessageBytes: 2 * 1024,
   /** Largest summary. */
   maxSummaryBytes: 80 * 1024,
   /** Largest filter for each hop. Together 64 KiB from each neighbour. */
@@ -113,8 +124,6 @@ export const searchLimits = {
   summaryPrecision: 0.05,
   /** Matches that are judged by at most. */
   summaryMemory: 256,
-  /** What the hits in one message may take, so that the longest name of a holder fits beside them. */
-  maxHitsBytes: 15_000,
   /** Larger numbers in a report count as these. */
   maxReportedPeers: 1_000_000,
   maxReportedMessages: 100_000_000,

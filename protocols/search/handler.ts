@@ -6,16 +6,16 @@ import { Driver, type DriverComponents, type DriverStats } from '../libp2p/drive
 import { peerFromId } from '../libp2p/peer-ids.ts'
 import type { SearchCommand, SearchEvent } from './commands.ts'
 import { type SearchConfig, searchLimits } from './config.ts'
-import { checkQuery, type Hit, type Query, type SearchMessage, searchCodec } from './messages.ts'
+import { checkQuery, type HolderHits, type Query, type SearchMessage, searchCodec } from './messages.ts'
 import { Search } from './search.ts'
 
-export const SEARCH_PROTOCOL = '/shoal/search/2.0.0'
+export const SEARCH_PROTOCOL = '/shoal/search/3.0.0'
 
 export interface SearchServiceInit {
   contacts: ContactBook
   rng: Rng
-  /** What this node shares; called for strangers, within the message's turn. */
-  lookup(query: Query, limit: number): readonly Hit[]
+  /** Who has it, of this node and those that it answers for; called for strangers, within the message's turn. */
+  lookup(query: Query, limit: number): readonly HolderHits[]
   config?: Partial<SearchConfig>
   onEvent(event: SearchEvent): void
   onPenalty(peer: Peer, reason: string): void

@@ -6,23 +6,14 @@ import type { KeyHash } from './bloom.ts'
 import type { Branch } from './branch.ts'
 import type { SearchEvent } from './commands.ts'
 import { type SearchConfig, searchLimits } from './config.ts'
+import { countedBytes } from './hits.ts'
 import { keyHashes } from './keys.ts'
-import {
-  type Hit,
-  type HitsMessage,
-  hitBytes,
-  type Query,
-  type Report,
-  type SearchMessage,
-  type SummaryMessage
-} from './messages.ts'
+import type { Answer, HitsMessage, HolderHits, Query, Report, SearchMessage, SummaryMessage } from './messages.ts'
 import { Share } from './share.ts'
 import { Summaries } from './summaries.ts'
 
 type Out = Output<SearchMessage, SearchEvent>
 
-/** Bytes that a hits message takes beside its hits, more or less. */
-const HITS_OVERHEAD_BYTES = 128
 /** What is said of a query that is known already, */
 const KNOWN: Report = { peers: 0, messages: 0, complete: true, more: false, beyond: false }
 /** and of one that is not worked on. */
@@ -41,8 +32,11 @@ export interface Onward {
 export interface LinksInit {
   self: Peer
   rng: Rng
-  /** What this node shares. Called for strangers: it must be cheap, and bounded for any query. */
-  lookup(query: Query, limit: number): readonly Hit[]
+  /**
+   * Who has something that is looked for, as far as this node answers for them, with at most `limit` hits of each: itself
+   * and others whose files it knows. Called for strangers: it must be cheap, and bounded for any query.
+   */
+  lookup(query: Query, limit: number): readonly HolderHits[]
 }
 
 /**
@@ -52,7 +46,7 @@ export interface LinksInit {
 export class Links {
   readonly self: Peer
   readonly rng: Rng
-  readonly lookup: (query: Query, limit: number) => readonly Hit[]
+  readonly lookup: LinksInit['lookup']
   readonly config: SearchConfig
   readonly neighbours = new Set<Peer>() // BOUNDED by the overlay's active view
   readonly summaries: Summaries
@@ -141,12 +135,11 @@ export class Links {
     return this.neighbours.has(from) && this.#shareOf(from).takeQuery(this.#now, way)
   }
 
-  /** Bytes of hits that a peer was asked for; undefined when they are dropped. */
-  takeHits(branch: Branch, from: Peer, { holder, hops, hits }: HitsMessage): number | undefined {
-    let bytes = HITS_OVERHEAD_BYTES
-    for (const hit of hits) bytes += hitBytes(hit)
-    if (!this.#shareOf(from).hitBytes.take(this.#now, bytes)) return undefined
-    return holder !== this.self && hops >= 1 && hops <= branch.reach ? bytes : undefined
+  /** Those of the answers of a peer that was asked which can be; undefined when all are dropped. */
+  takeHits(branch: Branch, from: Peer, { answers }: HitsMessage): readonly Answer[] | undefined {
+    if (!this.#shareOf(from).hitBytes.take(this.#now, countedBytes(answers))) return undefined
+    const taken = answers.filter(({ holder, hops }) => holder !== this.self && hops >= 1 && hops <= branch.reach)
+    return taken.length > 0 ? taken : undefined
   }
 
   /** Whether the report was due. */

@@ -6,6 +6,8 @@ import { type Codec, DecodeError } from '../core/codec.ts'
 import { type FileId, type Infohash, idFromBytes, idToBytes, isHex256 } from '../core/ids.ts'
 import type { Peer, PeerCodec } from '../core/peer.ts'
 import { searchLimits } from './config.ts'
+import { textBytes } from './hits.ts'
+import { readAnswers, writeAnswers } from './hits-codec.ts'
 import { readSummaryLevel, writeSummaryLevel } from './summary-codec.ts'
 
 /** What is looked for: words of a name, or who holds a file or a collection. */
@@ -20,6 +22,17 @@ export interface Hit {
   readonly size: number
   /** The collection that the file is part of. */
   readonly infohash?: Infohash
+}
+
+/** Hits of one holder. */
+export interface HolderHits {
+  readonly holder: Peer
+  readonly hits: readonly Hit[]
+}
+
+export interface Answer extends HolderHits {
+  /** Hops from whoever answers for the holder, this one included. */
+  readonly hops: number
 }
 
 export interface Report {
@@ -65,10 +78,8 @@ export type SearchMessage =
   | {
       readonly type: 'hits'
       readonly id: string
-      readonly holder: Peer
-      /** Hops from the holder, this one included. */
-      readonly hops: number
-      readonly hits: readonly Hit[]
+      /** No holder twice. A hit that several have is the same object. */
+      readonly answers: readonly Answer[]
       /** The sender's report, when these hits are the last of its branch. */
       readonly report?: Report
     }
@@ -102,17 +113,14 @@ export function searchCodec(peers: PeerCodec): Codec<SearchMessage> {
       switch (message.type) {
         case 'query':
           writeId(writer, message.id)
-          writer.u8(message.ttl).u8(message.hops).u8(message.width).u32(message.budget).u8(message.want)
+          writer.u8(message.ttl).u8(message.hops).u8(message.width).varint(message.budget).u8(message.want)
           writer.u8(message.limit)
           writeQuery(writer, message.query)
           break
         case 'hits':
           writeId(writer, message.id)
-          peers.write(writer, message.holder)
-          writer
-            .u8(message.hops)
-            .list(message.hits, writeHit)
-            .u8(Number(message.report !== undefined))
+          writeAnswers(writer, message.answers, peers)
+          writer.u8(Number(message.report !== undefined))
           if (message.report !== undefined) writeReport(writer, message.report)
           break
         case 'report':
@@ -131,9 +139,7 @@ export function searchCodec(peers: PeerCodec): Codec<SearchMessage> {
     decode(bytes) {
       const reader = new ByteReader(bytes)
       const message = read(reader, peers)
-      if (message.type !== 'summary' && bytes.byteLength > searchLimits.maxMessageBytes) {
-        throw new DecodeError('a message that is too long')
-      }
+      if (bytes.byteLength > maxBytesOf(message)) throw new DecodeError('a message that is too long')
       reader.end()
       return message
     }
@@ -152,19 +158,6 @@ export function checkQuery(query: Query): void {
   }
 }
 
-const utf8 = new TextEncoder()
-
-export function textBytes(text: string): number {
-  // most names are ASCII, and encoding one only to measure it costs more than all else that is done with it
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return utf8.encode(text).byteLength
-  return text.length
-}
-
-/** Bytes that a hit takes in a message. */
-export function hitBytes(hit: Hit): number {
-  return 32 + 8 + 2 + textBytes(hit.name) + 1 + (hit.infohash === undefined ? 0 : 32)
-}
-
 function read(reader: ByteReader, peers: PeerCodec): SearchMessage {
   const type = TYPES[reader.u8()]
   if (type === undefined) throw new DecodeError('a message of unknown type')
@@ -176,20 +169,13 @@ function read(reader: ByteReader, peers: PeerCodec): SearchMessage {
         ttl: reader.u8(),
         hops: reader.u8(),
         width: reader.u8(),
-        budget: reader.u32(),
+        budget: reader.varint(0xffff_ffff),
         want: reader.u8(),
         limit: readLimit(reader),
         query: readQuery(reader)
       }
     case 'hits': {
-      const message = {
-        type,
-        id: readId(reader),
-        holder: peers.read(reader),
-        hops: reader.u8(),
-        hits: reader.list(searchLimits.maxHits, readHit)
-      } as const
-      if (message.hits.length === 0) throw new DecodeError('hits without a hit')
+      const message = { type, id: readId(reader), answers: readAnswers(reader, peers) } as const
       return readFlag(reader) ? { ...message, report: readReport(reader) } : message
     }
     case 'report':
@@ -209,6 +195,11 @@ function read(reader: ByteReader, peers: PeerCodec): SearchMessage {
   }
 }
 
+function maxBytesOf({ type }: SearchMessage): number {
+  const { maxSummaryBytes, maxHitsMessageBytes, maxMessageBytes } = searchLimits
+  return type === 'summary' ? maxSummaryBytes : type === 'hits' ? maxHitsMessageBytes : maxMessageBytes
+}
+
 function writeId(writer: ByteWriter, id: string): void {
   writer.bytes(fromString(id, 'base16'))
 }
@@ -219,14 +210,14 @@ function readId(reader: ByteReader): string {
 
 function writeReport(writer: ByteWriter, { peers, messages, complete, more, beyond }: Report): void {
   writer
-    .u32(peers)
-    .u32(messages)
+    .varint(peers)
+    .varint(messages)
     .u8(Number(complete) + 2 * Number(more) + 4 * Number(beyond))
 }
 
 function readReport(reader: ByteReader): Report {
-  const peers = Math.min(reader.u32(), searchLimits.maxReportedPeers)
-  const messages = Math.min(reader.u32(), searchLimits.maxReportedMessages)
+  const peers = Math.min(reader.varint(0xffff_ffff), searchLimits.maxReportedPeers)
+  const messages = Math.min(reader.varint(0xffff_ffff), searchLimits.maxReportedMessages)
   const flags = reader.u8()
   if (flags > 7) throw new DecodeError('a report with unknown flags')
   return { peers, messages, complete: (flags & 1) !== 0, more: (flags & 2) !== 0, beyond: (flags & 4) !== 0 }
@@ -234,7 +225,7 @@ function readReport(reader: ByteReader): Report {
 
 function writeQuery(writer: ByteWriter, query: Query): void {
   writer.u8(KINDS.indexOf(query.kind))
-  if (query.kind === 'words') writer.text(query.text)
+  if (query.kind === 'words') writer.varText(query.text)
   else writer.bytes(idToBytes(query.id))
 }
 
@@ -242,25 +233,9 @@ function readQuery(reader: ByteReader): Query {
   const kind = KINDS[reader.u8()]
   if (kind === undefined) throw new DecodeError('a query of unknown kind')
   if (kind === 'id') return { kind, id: idFromBytes<FileId | Infohash>(reader.bytes(32)) }
-  const text = reader.text(searchLimits.maxTextBytes)
+  const text = reader.varText(searchLimits.maxTextBytes)
   if (text === '') throw new DecodeError('a query without words')
   return { kind, text }
-}
-
-function writeHit(writer: ByteWriter, hit: Hit): void {
-  writer.bytes(idToBytes(hit.id)).u53(hit.size).text(hit.name)
-  writer.u8(Number(hit.infohash !== undefined))
-  if (hit.infohash !== undefined) writer.bytes(idToBytes(hit.infohash))
-}
-
-function readHit(reader: ByteReader): Hit {
-  const id = idFromBytes<FileId>(reader.bytes(32))
-  const size = reader.u53()
-  if (size > searchLimits.maxSize) throw new DecodeError('a hit that is larger than any file')
-  const name = reader.text(searchLimits.maxNameBytes)
-  if (name === '') throw new DecodeError('a hit without a name')
-  if (!readFlag(reader)) return { id, size, name }
-  return { id, size, name, infohash: idFromBytes<Infohash>(reader.bytes(32)) }
 }
 
 /** Higher limits are cut, not refused: other settings are no offence. */

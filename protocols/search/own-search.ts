@@ -2,7 +2,8 @@ import type { Peer } from '../core/peer.ts'
 import { Branch } from './branch.ts'
 import type { SearchAccount, WaveAccount } from './commands.ts'
 import type { SearchConfig } from './config.ts'
-import type { Hit, Query } from './messages.ts'
+import { countedBytes } from './hits.ts'
+import type { Answer, Hit, Query } from './messages.ts'
 import type { Plan, Wave } from './plan.ts'
 
 /** What one neighbour has delivered to one search. */
@@ -22,7 +23,7 @@ export class OwnSearch {
   readonly hops = 0
   readonly deadline: number
   readonly branch: Branch
-  /** Different holders so far. BOUNDED by maxHolders for each neighbour. */
+  /** Different holders so far. BOUNDED by maxHolders for each neighbour and for this node. */
   readonly holders = new Set<Peer>()
   readonly #config: SearchConfig
   readonly #plan: Plan | undefined
@@ -130,31 +131,39 @@ export class OwnSearch {
    * Takes what of these hits is new. Counted for each neighbour that delivers, so that none of them can use up what others
    * bring, in whatever holder's name.
    */
-  take(via: Peer, holder: Peer, hits: readonly Hit[], bytes: number): Hit[] {
+  take(via: Peer, answers: readonly Answer[]): Answer[] {
     let delivery = this.#deliveries.get(via)
     if (delivery === undefined) {
       delivery = { holders: new Map(), bytesLeft: this.#config.maxSearchBytes }
       this.#deliveries.set(via, delivery)
     }
+    const bytes = countedBytes(answers)
     if (bytes > delivery.bytesLeft) return []
-    let had = delivery.holders.get(holder)
-    if (had === undefined) {
-      if (delivery.holders.size >= this.#config.maxHolders) return []
-      had = new Set()
-      delivery.holders.set(holder, had)
-    }
     delivery.bytesLeft -= bytes
-    const fresh: Hit[] = []
-    for (const hit of hits) {
-      const key = `${hit.id} ${hit.size}`
-      if (had.size >= this.limit || had.has(key)) continue
-      had.add(key)
-      fresh.push(hit)
-    }
-    if (fresh.length > 0) {
+    // one text for all holders of a hit: of some things there are very many
+    const keys = new Map<Hit, string>()
+    const taken: Answer[] = []
+    for (const answer of answers) {
+      const { holder } = answer
+      let had = delivery.holders.get(holder)
+      if (had === undefined) {
+        if (delivery.holders.size >= this.#config.maxHolders) continue
+        had = new Set()
+        delivery.holders.set(holder, had)
+      }
+      const fresh: Hit[] = []
+      for (const hit of answer.hits) {
+        const key = keys.get(hit) ?? `${hit.id} ${hit.size}`
+        keys.set(hit, key)
+        if (had.size >= this.limit || had.has(key)) continue
+        had.add(key)
+        fresh.push(hit)
+      }
+      if (fresh.length === 0) continue
       this.holders.add(holder)
       this.branch.countHolder(holder, via)
+      taken.push({ ...answer, hits: fresh })
     }
-    return fresh
+    return taken
   }
 }

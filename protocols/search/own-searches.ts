@@ -3,7 +3,7 @@ import type { Peer } from '../core/peer.ts'
 import { ALL } from './branch.ts'
 import type { SearchCommand } from './commands.ts'
 import { searchLimits } from './config.ts'
-import { sendable } from './hits.ts'
+import { choose } from './hits.ts'
 import type { Links } from './links.ts'
 import { checkQuery, type HitsMessage, QUERY_ID_BYTES, type ReportMessage } from './messages.ts'
 import { OwnSearch } from './own-search.ts'
@@ -42,7 +42,7 @@ export class OwnSearches {
   start(command: Extract<SearchCommand, { type: 'search' }>): void {
     const { search, query, strategy = 'auto' } = command
     const links = this.#links
-    const { config, now, self } = links
+    const { config, now } = links
     checkQuery(query)
     if (this.#running.has(search)) throw new RangeError(`search ${search} is running`)
     if (this.#running.size >= config.maxSearches) {
@@ -71,11 +71,7 @@ export class OwnSearches {
     const evicted = this.#byId.set(own.id, own)?.[1]
     if (evicted !== undefined) this.#stop(evicted)
     this.#running.set(search, own)
-    const hits = sendable(links.lookup(query, limit), limit)
-    if (hits.length > 0) {
-      own.holders.add(self)
-      links.tell({ type: 'hits', search, holder: self, via: self, how: 'own', hops: 0, hits })
-    }
+    this.#look(own)
     this.#goOn(own)
   }
 
@@ -109,12 +105,11 @@ export class OwnSearches {
     const links = this.#links
     const own = this.#byId.get(message.id)
     if (own?.branch.hasAsked(from) !== true) return false
-    const { holder, hops, report } = message
-    const bytes = links.takeHits(own.branch, from, message)
-    if (bytes !== undefined && this.#isRunning(own)) {
+    const { report } = message
+    const answers = links.takeHits(own.branch, from, message)
+    if (answers !== undefined && this.#isRunning(own)) {
       const { search, how } = own
-      const hits = own.take(from, holder, message.hits, bytes)
-      if (hits.length > 0) links.tell({ type: 'hits', search, holder, via: from, how, hops, hits })
+      for (const answer of own.take(from, answers)) links.tell({ type: 'hits', search, via: from, how, ...answer })
     }
     if (report !== undefined) {
       if (links.takeReport(own.branch, from, report)) this.#goOn(own)
@@ -129,6 +124,17 @@ export class OwnSearches {
     if (own === undefined || !this.#links.takeReport(own.branch, from, report)) return false
     this.#goOn(own)
     return true
+  }
+
+  /** What this node can say itself. */
+  #look(own: OwnSearch): void {
+    const { lookup, config, rng, self } = this.#links
+    const { search, query, limit } = own
+    const choice = { limit, most: config.maxHolders, maxBytes: Number.POSITIVE_INFINITY, isLeftOut: () => false }
+    for (const { holder, hits } of choose(lookup(query, limit), choice, rng).chosen) {
+      own.holders.add(holder)
+      this.#links.tell({ type: 'hits', search, holder, via: self, how: 'own', hops: 0, hits })
+    }
   }
 
   #isRunning(own: OwnSearch): boolean {

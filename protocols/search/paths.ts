@@ -17,6 +17,8 @@ export interface Path {
   /** Bytes of hits that went back, of all and by way of each peer that was asked. BOUNDED by those. */
   bytes: number
   bytesOf: Map<Peer, number> | undefined
+  /** Whom this node has named itself, when there are others that it has not. BOUNDED by maxHolders and one answer. */
+  told: Set<Peer> | undefined
   isWaiting: boolean
   /** Which of the waits it is in, while it waits. */
   wait: number
@@ -76,6 +78,7 @@ export class Paths {
       branch: new Branch(order, { parent }),
       bytes: 0,
       bytesOf: undefined,
+      told: undefined,
       isWaiting: false,
       wait: 0,
       deadline: 0,

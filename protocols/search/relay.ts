@@ -1,9 +1,9 @@
 import type { Peer } from '../core/peer.ts'
 import { ALL, type Order } from './branch.ts'
 import { searchLimits } from './config.ts'
-import { inMessages, sendable } from './hits.ts'
+import { choose, countedBytes, inMessages } from './hits.ts'
 import type { Links } from './links.ts'
-import type { HitsMessage, QueryMessage, ReportMessage } from './messages.ts'
+import type { HitsMessage, HolderHits, QueryMessage, ReportMessage } from './messages.ts'
 import { type Path, Paths } from './paths.ts'
 
 /** Queries of others: answered, passed on within what they may cost, and reported on. */
@@ -51,7 +51,7 @@ export class Relay {
       return
     }
     this.#paths.renew(known, order, links.now)
-    this.#advance(known)
+    this.#goOn(known, known.told === undefined ? [] : this.#look(known))
   }
 
   /** Returns false when the peer was asked for no such hits. */
@@ -60,15 +60,19 @@ export class Relay {
     const path = this.#paths.get(message.id, links.now)
     if (path?.branch.hasAsked(from) !== true) return false
     const { branch, parent } = path
-    const bytes = links.takeHits(branch, from, message)
-    const goesOn = bytes !== undefined && parent !== undefined && this.#paths.takeBytes(path, from, bytes)
-    if (goesOn) branch.countHolder(message.holder, from)
-    const { report, ...hits } = message
+    const { id, report } = message
+    const answers = links.takeHits(branch, from, message)
+    const goesOn =
+      answers !== undefined && parent !== undefined && this.#paths.takeBytes(path, from, countedBytes(answers))
+    if (goesOn) for (const { holder } of answers) branch.countHolder(holder, from)
     if (report !== undefined) {
       if (links.takeReport(branch, from, report)) links.ask(branch, path)
       else links.onStray(from)
     }
-    if (goesOn) links.send(parent, this.#withReport(path, { ...hits, hops: hits.hops + 1 }))
+    if (goesOn) {
+      const onward = answers.map(answer => ({ ...answer, hops: answer.hops + 1 }))
+      links.send(parent, this.#withReport(path, { type: 'hits', id, answers: onward }))
+    }
     if (branch.isOver) this.#settle(path)
     return true
   }
@@ -89,19 +93,42 @@ export class Relay {
     const links = this.#links
     const { id, query } = message
     const limit = Math.min(message.limit, searchLimits.maxHits)
-    const hits = sendable(links.lookup(query, limit), limit)
     const init = { id, parent: from, hops: message.hops + 1, limit, query, order }
     const { path, ended } = this.#paths.add(init, links.now)
     for (const other of ended) this.#report(other)
     path.branch.countPeer()
-    if (hits.length > 0) path.branch.countHolder(links.self)
-    links.ask(path.branch, path)
-    const parts = inMessages(hits)
-    for (const [i, part] of parts.entries()) {
-      const answer: HitsMessage = { type: 'hits', id, holder: links.self, hops: 1, hits: part }
-      links.send(from, i === parts.length - 1 ? this.#withReport(path, answer) : answer)
+    this.#goOn(path, this.#look(path))
+  }
+
+  /** What this node knows of that was not told before. For walkers no more than they want: there may be much. */
+  #look(path: Path): HolderHits[] {
+    const { lookup, config, rng } = this.#links
+    const { parent, limit, query, branch, told } = path
+    const most =
+      branch.order.width === ALL ? config.maxAnswerHolders : Math.min(branch.order.want, config.maxAnswerHolders)
+    const choice = {
+      limit,
+      most,
+      maxBytes: config.maxAnswerBytes,
+      isLeftOut: (holder: Peer) => holder === parent || told?.has(holder) === true
     }
-    if (path.branch.isOver) this.#settle(path)
+    const { chosen, isCut } = choose(lookup(query, limit), choice, rng)
+    branch.hasLeft = isCut && (told?.size ?? 0) < config.maxHolders
+    if (isCut || told !== undefined) path.told = new Set([...(told ?? []), ...chosen.map(({ holder }) => holder)])
+    for (const { holder } of chosen) branch.countHolder(holder)
+    return chosen
+  }
+
+  #goOn(path: Path, found: readonly HolderHits[]): void {
+    const { id, parent, branch } = path
+    const answers = inMessages(found.map(one => ({ ...one, hops: 1 })))
+    this.#links.ask(branch, path)
+    for (const [i, part] of answers.entries()) {
+      if (parent === undefined) break
+      const answer: HitsMessage = { type: 'hits', id, answers: part }
+      this.#links.send(parent, i === answers.length - 1 ? this.#withReport(path, answer) : answer)
+    }
+    if (branch.isOver) this.#settle(path)
   }
 
   /** Goes on while it waits for reports, and reports when there is nobody left to ask. */

@@ -73,7 +73,7 @@ export class SearchNetwork {
           self,
           rng,
           config: { ...labConfig, ...config },
-          lookup: query => this.#lookup(self as number, query)
+          lookup: query => [{ holder: self, hits: this.#lookup(self as number, query) }]
         }),
       onEvent: (_, event) => this.#onEvent(event)
     })

@@ -10,6 +10,7 @@ import { indexPeers, type Peer } from '../../protocols/core/peer.ts'
 import { seededRng } from '../../protocols/core/rng.ts'
 import { ContactBook } from '../../protocols/libp2p/contacts.ts'
 import type { DriverComponents } from '../../protocols/libp2p/driver.ts'
+import { peerFromId } from '../../protocols/libp2p/peer-ids.ts'
 import { SearchService } from '../../protocols/search/handler.ts'
 import {
   type Hit,
@@ -114,7 +115,14 @@ async function simulated(): Promise<Account[]> {
   const channel = simulation.protocol<SearchCommand, SearchMessage, SearchEvent>({
     name: 'search',
     codec: searchCodec(indexPeers),
-    machine: self => new Search({ self, rng: rngOf(self as number), lookup: lookupOf(self as number) }),
+    machine: self => {
+      const lookup = lookupOf(self as number)
+      return new Search({
+        self,
+        rng: rngOf(self as number),
+        lookup: (query, limit) => [{ holder: self, hits: lookup(query, limit) }]
+      })
+    },
     onEvent: (_, event) => onEvent(event)
   })
   simulation.addPeers(PEERS)
@@ -158,7 +166,7 @@ async function real(): Promise<Account[]> {
         new SearchService(components, {
           contacts: new ContactBook(components.peerStore),
           rng: rngOf(peer),
-          lookup: lookupOf(peer),
+          lookup: (query, limit) => [{ holder: peerFromId(components.peerId), hits: lookupOf(peer)(query, limit) }],
           // told soon, since nobody can turn this clock
           config: { summarySettleMs: 50, summaryMs: 50, summaries: { rate: 1_000, burst: 1_000 } },
           onEvent: event => listeners[peer]!(event),

@@ -7,6 +7,7 @@ import type { Stream } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { seededRng } from '../../protocols/core/rng.ts'
 import { ContactBook } from '../../protocols/libp2p/contacts.ts'
+import { peerFromId } from '../../protocols/libp2p/peer-ids.ts'
 import { type OverlayService, overlayService } from '../../protocols/overlay/handler.ts'
 import { PROOF_PROTOCOL, type ProofService, proofService } from '../../protocols/proof/handler.ts'
 import { type SearchService, searchService } from '../../protocols/search/handler.ts'
@@ -255,7 +256,9 @@ test('a holder that was named with another size is shown with the one that it pr
         searchService({
           contacts: (contacts ??= new ContactBook(components.peerStore)),
           rng: seededRng(2),
-          lookup: () => [{ id: sample.id, name: 'sea film.mkv', size: 5 }],
+          lookup: () => [
+            { holder: peerFromId(components.peerId), hits: [{ id: sample.id, name: 'sea film.mkv', size: 5 }] }
+          ],
           onEvent: () => {},
           onPenalty: () => {}
         })(components),

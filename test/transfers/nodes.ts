@@ -7,6 +7,7 @@ import type { Libp2p, ServiceMap } from '@libp2p/interface'
 import type { Peer } from '../../protocols/core/peer.ts'
 import { seededRng } from '../../protocols/core/rng.ts'
 import { ContactBook } from '../../protocols/libp2p/contacts.ts'
+import { peerFromId } from '../../protocols/libp2p/peer-ids.ts'
 import { overlayService } from '../../protocols/overlay/handler.ts'
 import { type SearchService, searchService } from '../../protocols/search/handler.ts'
 import type { Hit, Query } from '../../protocols/search/index.ts'
@@ -74,7 +75,7 @@ async function liar({ lookup, services = {}, near }: LiarInit): Promise<Libp2p> 
       searchService({
         contacts: book(components),
         rng: seededRng(2),
-        lookup,
+        lookup: query => [{ holder: peerFromId(components.peerId), hits: lookup(query) }],
         onEvent: () => {},
         onPenalty: () => {}
       })(components)

@@ -5,7 +5,7 @@ import { seededRng } from '../../../protocols/core/rng.ts'
 import { ALL } from '../../../protocols/search/branch.ts'
 import { searchConfig, searchLimits } from '../../../protocols/search/config.ts'
 import type { QueryMessage } from '../../../protocols/search/messages.ts'
-import { report } from './bench.ts'
+import { hits, report } from './bench.ts'
 import { type Edges, randomRegular } from './graphs.ts'
 import { again, fileOf, type Outcome, StaticNetwork, seedOfTest } from './network.ts'
 
@@ -101,7 +101,7 @@ test('hits and reports for queries that nobody sent reach nobody; very many are 
   let number = 0
   flood(network, edges, 1_000, 2, to => {
     const id = (number++).toString(16).padStart(32, '0')
-    network.channel.send(attacker, to, { type: 'hits', id, holder: 7 as Peer, hops: 1, hits: [fileOf(7)] })
+    network.channel.send(attacker, to, hits({ id, holder: 7 as Peer, hits: [fileOf(7)] }))
     network.channel.send(attacker, to, report(id, 1, 1))
   })
   const outcome = network.start(victim as number)
@@ -128,14 +128,8 @@ test('a liar adds to the statistics up to a bound and to the hits up to a limit,
         const message = what as QueryMessage
         if (kind !== 'received' || peer !== attacker || message.type !== 'query') return
         for (let holder = 10; holder < 1_000; holder++) {
-          const hits = Array.from({ length: 10 }, (_, i) => ({ ...fileOf(holder), size: i, name: long }))
-          network.channel.send(attacker, other!, {
-            type: 'hits',
-            id: message.id,
-            holder: holder as Peer,
-            hops: 1,
-            hits
-          })
+          const list = Array.from({ length: 10 }, (_, i) => ({ ...fileOf(holder), size: i, name: long }))
+          network.channel.send(attacker, other!, hits({ id: message.id, holder: holder as Peer, hits: list }))
         }
         for (let i = 0; i < 3; i++) {
           network.channel.send(attacker, other!, report(message.id, 2 ** 32 - 1, 2 ** 32 - 1))

@@ -5,7 +5,15 @@ import { seededRng } from '../../../protocols/core/rng.ts'
 import { ALL } from '../../../protocols/search/branch.ts'
 import type { SearchCommand, SearchEvent, WaveAccount } from '../../../protocols/search/commands.ts'
 import { type SearchConfig, searchConfig } from '../../../protocols/search/config.ts'
-import type { Hit, HitsMessage, QueryMessage, Report, SearchMessage } from '../../../protocols/search/messages.ts'
+import type {
+  Answer,
+  Hit,
+  HitsMessage,
+  HolderHits,
+  QueryMessage,
+  Report,
+  SearchMessage
+} from '../../../protocols/search/messages.ts'
 import { Search } from '../../../protocols/search/search.ts'
 
 export type Out = Output<SearchMessage, SearchEvent>
@@ -21,11 +29,13 @@ export class Bench {
   readonly machine: Search
   readonly lookups: unknown[] = []
   shared: Hit[] = []
+  /** What others share, for whom this node answers. */
+  clients: HolderHits[] = []
 
   constructor(config: Partial<SearchConfig> = {}, neighbours: Peer[] = [a, b, c]) {
-    const lookup = (...asked: unknown[]): readonly Hit[] => {
+    const lookup = (...asked: unknown[]): readonly HolderHits[] => {
       this.lookups.push(asked)
-      return this.shared
+      return [{ holder: self, hits: this.shared }, ...this.clients]
     }
     this.machine = new Search({ self, rng: seededRng(1), lookup, config: { summaryHops: 0, ...config } })
     for (const peer of neighbours) this.give({ type: 'neighbourUp', peer })
@@ -70,12 +80,16 @@ export const query = (fields: Partial<QueryMessage> = {}): QueryMessage => ({
   ...fields
 })
 
-export const hits = (fields: Partial<HitsMessage> = {}): HitsMessage => ({
+/** Hits of one holder. */
+export const hits = ({
+  holder = stranger,
+  hops = 1,
+  hits = [song],
+  ...fields
+}: Partial<Answer & Omit<HitsMessage, 'answers'>> = {}): HitsMessage => ({
   type: 'hits',
   id: idOf(1),
-  holder: stranger,
-  hops: 1,
-  hits: [song],
+  answers: [{ holder, hops, hits }],
   ...fields
 })
 

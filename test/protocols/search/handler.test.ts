@@ -6,7 +6,7 @@ import type { Peer } from '../../../protocols/core/peer.ts'
 import { type Rng, seededRng } from '../../../protocols/core/rng.ts'
 import { ContactBook, followRecords } from '../../../protocols/libp2p/contacts.ts'
 import type { DriverComponents } from '../../../protocols/libp2p/driver.ts'
-import { idFromPeer } from '../../../protocols/libp2p/peer-ids.ts'
+import { idFromPeer, peerFromId } from '../../../protocols/libp2p/peer-ids.ts'
 import { SEARCH_PROTOCOL, SearchService } from '../../../protocols/search/handler.ts'
 import type { Hit, SearchEvent } from '../../../protocols/search/index.ts'
 import { eventually } from '../../../src/testkit/wait.ts'
@@ -50,10 +50,11 @@ async function start(nodeRng: Rng): Promise<Node> {
       return new SearchService(components, {
         contacts: book,
         rng: nodeRng,
-        lookup: (query, limit) =>
-          shared
-            .filter(hit => (query.kind === 'words' ? hit.name.includes(query.text) : hit.id === query.id))
-            .slice(0, limit),
+        lookup: (query, limit) => {
+          const isWanted = (hit: Hit): boolean =>
+            query.kind === 'words' ? hit.name.includes(query.text) : hit.id === query.id
+          return [{ holder: peerFromId(components.peerId), hits: shared.filter(isWanted).slice(0, limit) }]
+        },
         onEvent: event => events.push(event),
         onPenalty: (_, reason) => penalties.push(reason)
       })

@@ -3,20 +3,28 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { DecodeError } from '../../../protocols/core/codec.ts'
 import type { FileId, Infohash } from '../../../protocols/core/ids.ts'
-import { indexPeers, type Peer } from '../../../protocols/core/peer.ts'
+import { indexPeers, type Peer, type PeerCodec } from '../../../protocols/core/peer.ts'
+import { seededRng } from '../../../protocols/core/rng.ts'
 import { searchLimits } from '../../../protocols/search/config.ts'
-import { inMessages, sendable } from '../../../protocols/search/hits.ts'
 import {
+  choose,
+  countedBytes,
+  hitBytes,
+  inMessages,
+  sendable,
+  textBytes,
+  worstBytes
+} from '../../../protocols/search/hits.ts'
+import {
+  type Answer,
   checkQuery,
   type Hit,
-  type HitsMessage,
-  hitBytes,
+  type HolderHits,
   type SearchMessage,
   type SummaryLevel,
-  searchCodec,
-  textBytes
+  searchCodec
 } from '../../../protocols/search/messages.ts'
-import { sum } from './bench.ts'
+import { hits as answer, sum } from './bench.ts'
 
 const codec = searchCodec(indexPeers)
 
@@ -35,6 +43,28 @@ const hit: fc.Arbitrary<Hit> = fc.record(
   },
   { requiredKeys: ['id', 'name', 'size'] }
 )
+/** Of several holders, some of whose hits are the same, or the same file by another name, or of the same collection. */
+const answers: fc.Arbitrary<Answer[]> = fc
+  .record({
+    hits: fc.array(hit, { minLength: 1, maxLength: 6 }),
+    holders: fc.uniqueArray(fc.integer({ min: 0, max: 2 ** 32 - 1 }), { minLength: 1, maxLength: 20 }),
+    hops: fc.integer({ min: 0, max: 255 }),
+    seed: fc.integer()
+  })
+  .map(({ hits, holders, hops, seed }) => {
+    const rng = seededRng(seed)
+    const list = hits.flatMap(one => [
+      one,
+      { ...one, name: `other ${rng.below(9)}` },
+      { ...rng.pick(hits), id: one.id }
+    ])
+    return holders.map((holder, i) => ({
+      holder: holder as Peer,
+      hops: (hops + i) % 256,
+      hits: unique(rng.sample(list, 1 + rng.below(list.length)))
+    }))
+  })
+const unique = (hits: readonly Hit[]): Hit[] => [...new Map(hits.map(one => [JSON.stringify(one), one])).values()]
 const report = {
   peers: fc.integer({ min: 0, max: searchLimits.maxReportedPeers }),
   messages: fc.integer({ min: 0, max: searchLimits.maxReportedMessages }),
@@ -71,12 +101,10 @@ const message: fc.Arbitrary<SearchMessage> = fc.oneof(
     {
       type: fc.constant('hits' as const),
       id: hex(16),
-      holder: fc.integer({ min: 0, max: 2 ** 32 - 1 }).map(peer => peer as Peer),
-      hops: fc.integer({ min: 0, max: 255 }),
-      hits: fc.array(hit, { minLength: 1, maxLength: 8 }),
+      answers,
       report: fc.record(report)
     },
-    { requiredKeys: ['type', 'id', 'holder', 'hops', 'hits'] }
+    { requiredKeys: ['type', 'id', 'answers'] }
   ),
   fc.record({ type: fc.constant('report' as const), id: hex(16), ...report }),
   fc.record({
@@ -89,21 +117,38 @@ const message: fc.Arbitrary<SearchMessage> = fc.oneof(
 )
 
 const sample = (name = 'a', size = 1): Hit => ({ id: 'ab'.repeat(32) as FileId, name, size })
-const hits = (list: readonly Hit[]): HitsMessage => ({
-  type: 'hits',
-  id: '0f'.repeat(16),
-  holder: 7 as Peer,
-  hops: 1,
-  hits: list
-})
+const hits = (list: readonly Hit[]): Extract<SearchMessage, { type: 'hits' }> =>
+  answer({ id: '0f'.repeat(16), holder: 7 as Peer, hits: list })
+const many = (answers: readonly Answer[]): SearchMessage => ({ type: 'hits', id: '0f'.repeat(16), answers })
+const of = (holder: number, list: readonly Hit[], hops = 1): Answer => ({ holder: holder as Peer, hops, hits: list })
+/** Which hit of a holder comes first is not told. */
+const inOrder = (message: SearchMessage): unknown => {
+  if (message.type !== 'hits') return message
+  const texts = (hits: readonly Hit[]): string[] =>
+    hits.map(({ id, size, name, infohash }) => JSON.stringify([id, size, name, infohash])).sort()
+  return { ...message, answers: message.answers.map(one => ({ ...one, hits: texts(one.hits) })) }
+}
 
 test('what is encoded is decoded', () => {
   fc.assert(
     fc.property(message, value => {
       // fast-check also gives objects without a prototype
-      assert.deepEqual(codec.decode(codec.encode(value)), structuredClone(value))
+      const copy = structuredClone(value)
+      assert.deepEqual(inOrder(codec.decode(codec.encode(value))), inOrder(copy))
     })
   )
+})
+
+test('a hit that several have is written once, and is one object again', () => {
+  const one = sample('x'.repeat(500))
+  const alone = codec.encode(many([of(1, [one])])).byteLength
+  const all = Array.from({ length: 20 }, (_, i) => of(i, [{ ...one }], 2))
+  const bytes = codec.encode(many(all))
+  // a name in the simulator and its hops, and a bitmap with how it is told
+  assert.equal(bytes.byteLength, alone + 19 * 5 + 1 + 3)
+  const read = codec.decode(bytes) as Extract<SearchMessage, { type: 'hits' }>
+  assert.equal(new Set(read.answers.flatMap(({ hits }) => hits)).size, 1)
+  assert.deepEqual(read.answers, all)
 })
 
 test('bytes of strangers are a message or a DecodeError', () => {
@@ -148,22 +193,52 @@ const query = (fields: Partial<Extract<SearchMessage, { type: 'query' }>>): Uint
     ...fields
   })
 
+/** Where the first hit of one holder has its flags, and the first of two has who it is of. */
+const FLAGS = 1 + 16 + 1 + 5 + 1
+const HAVING = FLAGS + 5 + 36 + 1
+const two = [of(1, [sample()]), of(2, [sample()])]
+const nine = Array.from({ length: 9 }, (_, i) => of(i, [i === 8 ? sample('last') : sample()]))
+
 const refused: [what: string, bytes: Uint8Array, reason: RegExp][] = [
   ['an unknown type', Uint8Array.of(5, ...new Uint8Array(40)), /unknown type/],
-  ['an unknown kind of query', query({}).with(26, 2), /unknown kind/],
+  ['an unknown kind of query', query({}).with(23, 2), /unknown kind/],
   ['a query without words', query({ query: { kind: 'words', text: '' } }), /without words/],
   ['a query of 257 bytes', query({ query: { kind: 'words', text: 'x'.repeat(257) } }), /257 bytes, limit 256/],
-  ['a text that is not UTF-8', query({}).with(29, 0xff), /UTF-8/],
+  ['a text that is not UTF-8', query({}).with(25, 0xff), /UTF-8/],
   ['no hits', codec.encode(hits([])), /without a hit/],
-  ['101 hits', codec.encode(hits(new Array<Hit>(101).fill(sample()))), /list of 101/],
+  ['no holders', codec.encode(many([])), /without a hit/],
+  ['a holder without a hit among others', codec.encode(many([of(1, [sample()]), of(2, [])])), /without a hit/],
+  ['a holder twice', codec.encode(many([of(1, [sample()]), of(1, [sample('b')])])), /named twice/],
+  ['65 holders', codec.encode(many(Array.from({ length: 65 }, (_, i) => of(i, [sample()])))), /above 64/],
+  ['101 hits', codec.encode(hits(Array.from({ length: 101 }, (_, i) => sample('a', i)))), /more than 100 hits/],
   ['a hit without a name', codec.encode(hits([sample('')])), /without a name/],
   ['a name of 1,025 bytes', codec.encode(hits([sample('x'.repeat(1025))])), /limit 1024/],
-  ['a file above a PiB', codec.encode(hits([sample('a', 2 ** 50 + 1)])), /larger than any file/],
-  ['a flag of 2 in a hit', codec.encode(hits([sample()])).with(-2, 2), /flag/],
+  ['a file above a PiB', codec.encode(hits([sample('a', 2 ** 50 + 1)])), /above 1125899906842624/],
+  ['flags of 8 in a hit', codec.encode(hits([sample()])).with(FLAGS, 8), /unknown flags/],
+  ['two infohashes in a hit', codec.encode(hits([sample()])).with(FLAGS, 3), /unknown flags/],
+  ['a first hit that is like another', codec.encode(hits([sample()])).with(FLAGS, 4), /like another/],
+  ['a first hit in the collection of another', codec.encode(hits([sample()])).with(FLAGS, 2), /like another/],
+  [
+    'a hit in the collection of one that is in none',
+    codec.encode(hits([sample('a'), sample('b')])).with(FLAGS + 36, 6),
+    /that is in none/
+  ],
+  ['a hit of nobody', codec.encode(many(two)).with(HAVING, 0), /of nobody/],
+  ['a hit of one that is not named', codec.encode(many(two)).with(HAVING, 4), /not named/],
+  ['holders that are not in order', Uint8Array.of(...codec.encode(many(nine)).subarray(0, -3), 2, 0, 0, 0), /in order/],
   ['a flag of 2 for the report', codec.encode(hits([sample()])).with(-1, 2), /flag/],
   ['a report with a flag of 8', codec.encode({ type: 'report', id: '00'.repeat(16), ...sum() }).with(-1, 8), /flags/],
   ['hits with a report with a flag of 8', codec.encode({ ...hits([sample()]), report: sum() }).with(-1, 8), /flags/],
-  ['more than 16 KiB', codec.encode(hits(new Array<Hit>(17).fill(sample('x'.repeat(1000))))), /too long/]
+  [
+    'hits that could take more than 64 KiB with other names of the holders',
+    codec.encode(many(Array.from({ length: 60 }, (_, i) => of(i, [sample()])))),
+    /too long/
+  ],
+  [
+    'more than 64 KiB',
+    codec.encode(hits(Array.from({ length: 65 }, (_, i) => sample('x'.repeat(1000), i)))),
+    /too long/
+  ]
 ]
 for (const [what, bytes, reason] of refused) {
   test(`refused: ${what}`, () => assert.throws(() => codec.decode(bytes), { name: 'DecodeError', message: reason }))
@@ -185,21 +260,76 @@ test('numbers that are only large are cut', () => {
   assert.equal(limited.limit, searchLimits.maxHits)
 })
 
-test('hits are cut into messages that fit beside the longest name of a holder', () => {
+/** Names as long as may be. */
+const longPeers: PeerCodec = {
+  write: (writer, peer) => writer.u32(peer as number).bytes(new Uint8Array(searchLimits.maxHolderBytes - 1 - 4)),
+  read: indexPeers.read
+}
+
+test('answers are cut into messages that fit whatever is known of the holders', () => {
+  const long = searchCodec(longPeers)
+  const clients = fc.array(fc.array(hit, { minLength: 1, maxLength: 100 }), { minLength: 1, maxLength: 200 })
   fc.assert(
-    fc.property(fc.array(hit, { maxLength: 100 }), list => {
-      const groups = inMessages(list)
-      assert.deepEqual(groups.flat(), list)
-      for (const group of groups) {
-        assert.ok(group.reduce((bytes, one) => bytes + hitBytes(one), 0) <= searchLimits.maxHitsBytes)
-        const bytes = codec.encode(hits(group)).byteLength
-        assert.equal(bytes, 1 + 16 + 4 + 1 + 2 + 1 + group.reduce((sum, one) => sum + hitBytes(one), 0))
-        const withReport = codec.encode({ ...hits(group), report: sum() }).byteLength
-        assert.equal(withReport, bytes + 4 + 4 + 1)
-        assert.ok(withReport - 4 + (2 + 64 + 2 + 1024) <= searchLimits.maxMessageBytes)
+    fc.property(clients, lists => {
+      const all = lists.map((list, i) => of(i, unique(list)))
+      const messages = inMessages(all)
+      const joined = new Map<Peer, Hit[]>()
+      for (const answers of messages) {
+        assert.ok(worstBytes(answers) <= searchLimits.maxHitsMessageBytes)
+        const withReport = { type: 'hits', id: '0f'.repeat(16), answers, report: sum(10 ** 6, 10 ** 8) } as const
+        assert.ok(long.encode(withReport).byteLength <= searchLimits.maxHitsMessageBytes)
+        codec.decode(codec.encode(withReport))
+        for (const { holder, hits } of answers) joined.set(holder, [...(joined.get(holder) ?? []), ...hits])
       }
+      assert.deepEqual(
+        [...joined],
+        all.map(({ holder, hits }) => [holder, hits])
+      )
+    }),
+    { numRuns: 30 }
+  )
+})
+
+test('what hits take in a message is known', () => {
+  fc.assert(
+    fc.property(fc.array(hit, { minLength: 1, maxLength: 20 }).map(unique), list => {
+      // no two that are like one another
+      const apart = [...new Map(list.map(one => [one.id, { ...one, infohash: undefined }])).values()]
+      const bytes = codec.encode(hits(apart as Hit[])).byteLength
+      assert.equal(bytes, 1 + 16 + 1 + 5 + 1 + 1 + apart.reduce((all, one) => all + hitBytes(one as Hit), 0))
     })
   )
+})
+
+const choice = { limit: 100, most: 256, maxBytes: 256 * 1024, isLeftOut: () => false }
+const rng = seededRng(1)
+
+test('an answer names so many holders and takes so many bytes, of a random choice, and tells that there are more', () => {
+  const found = (holders: number, hits = 1, name = 'x'): HolderHits[] =>
+    Array.from({ length: holders }, (_, i) => ({
+      holder: i as Peer,
+      hits: Array.from({ length: hits }, (_, size) => sample(`${name} ${i}`, size))
+    }))
+  assert.equal(choose(found(256), choice, rng).isCut, false)
+  const { chosen, isCut } = choose(found(300), choice, rng)
+  assert.deepEqual([chosen.length, isCut], [256, true])
+  const counts = new Array<number>(10).fill(0)
+  for (let i = 0; i < 1_000; i++) {
+    for (const { holder } of choose(found(10), { ...choice, most: 3 }, rng).chosen) counts[holder as number]!++
+  }
+  for (const count of counts) assert.ok(count > 230 && count < 370, `${counts}`)
+  const large = choose(found(100, 100, 'x'.repeat(500)), choice, rng)
+  assert.equal(large.isCut, true)
+  assert.ok(countedBytes(large.chosen.map(one => ({ ...one, hops: 1 }))) <= choice.maxBytes)
+  assert.equal(large.chosen.length, 5)
+  assert.deepEqual(choose(found(3), { ...choice, isLeftOut: peer => peer !== 1 }, rng).chosen, found(3).slice(1, 2))
+  assert.equal(choose([...found(3), ...found(3)], choice, rng).chosen.length, 3, 'each holder is named once')
+  const same = choose(
+    [0, 1].map(i => ({ holder: i as Peer, hits: [sample()] })),
+    choice,
+    rng
+  ).chosen
+  assert.equal(same[0]!.hits[0], same[1]!.hits[0], 'and what they share is one hit')
 })
 
 test('only hits that a message can hold are sent, with names cut at a character', () => {

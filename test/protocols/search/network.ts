@@ -122,7 +122,7 @@ export class StaticNetwork {
       config: { summaryHops: 0, ...config },
       lookup: () => {
         this.lookups.push(peer)
-        return holders.has(peer) ? [fileOf(peer)] : []
+        return holders.has(peer) ? [{ holder: self, hits: [fileOf(peer)] }] : []
       }
     })
   }

@@ -212,13 +212,12 @@ test('hits of one neighbour are limited in bytes a second', () => {
 
 test('hits that fill more than a message are sent in several, and no more than the limit', () => {
   const bench = new Bench({}, [a])
-  bench.shared = new Array<Hit>(500).fill({ ...song, name: 'x'.repeat(1_000) })
-  const sent = sends(bench.receive(a, query({ limit: 40 }))).map(({ message }) => message)
-  const parts = sent.map(message => (message.type === 'hits' ? [message.hits.length, message.report] : []))
+  bench.shared = Array.from({ length: 500 }, (_, size): Hit => ({ ...song, size, name: 'x'.repeat(1_000) }))
+  const sent = sends(bench.receive(a, query({ limit: 90 }))).map(({ message }) => message)
+  const parts = sent.map(message => (message.type === 'hits' ? [message.answers[0]!.hits.length, message.report] : []))
   assert.deepEqual(parts, [
-    [14, undefined],
-    [14, undefined],
-    [12, sum(1, 0)]
+    [61, undefined],
+    [29, sum(1, 0)]
   ])
 })
 

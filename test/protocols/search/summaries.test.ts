@@ -15,7 +15,7 @@ import {
 } from '../../../protocols/search/bloom.ts'
 import { type SearchConfig, searchLimits } from '../../../protocols/search/config.ts'
 import type { Query, SummaryMessage } from '../../../protocols/search/messages.ts'
-import { a, Bench, b, c, idOf, penalties, queries, query, report, sends, stranger, sum, toSend } from './bench.ts'
+import { a, Bench, b, c, hits, idOf, penalties, queries, query, report, sends, stranger, sum, toSend } from './bench.ts'
 
 const own = (keys: readonly string[]): Bloom =>
   bloomOf(keys.map(hashKey), bloomBits(keys.length, searchLimits.summaryBits[0]!))
@@ -185,14 +185,7 @@ test('a neighbour whose matches come to nothing is not believed after 32 of them
   const { summaryTrials } = searchLimits
   const empty = (bench: SummaryBench, id: string): unknown => bench.receive(a, report(id, 1, 0))
   const full = (bench: SummaryBench, id: string): unknown =>
-    bench.receive(a, {
-      type: 'hits',
-      id,
-      holder: 7 as Peer,
-      hops: 1,
-      hits: [{ id: 'ab'.repeat(32) as FileId, name: 'song', size: 1 }],
-      report: sum(1, 0)
-    })
+    bench.receive(a, hits({ id, holder: 7 as Peer, report: sum(1, 0) }))
   assert.equal(follow(empty), summaryTrials)
   assert.equal(
     follow((bench, id, i) => (i % 10 === 0 ? full(bench, id) : empty(bench, id))),
