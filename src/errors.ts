@@ -20,6 +20,10 @@ export const ERRORS = {
   EXISTS: { exit: 13, next: 'Move it away, or choose another place with --out.' },
   BAD_METAINFO: { exit: 14, next: 'It is damaged or hostile: get it from another source.' },
   BAD_KEY: { exit: 14, next: 'Restore the key file from a copy, or remove it to become a new peer.' },
+  NO_ROOM: {
+    exit: 14,
+    next: 'Have other peers offer room with `shoal up --offer 50G`: the order stands, and copies are made when there is.'
+  },
   REFUSED: { exit: 14, next: 'The other side or a limit refused; `shoal status` tells more.' },
   INTERNAL: { exit: 1, next: 'This is a fault of shoal: please report it.' }
 } as const satisfies Record<string, { exit: number; next: string }>

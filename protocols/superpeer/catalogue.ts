@@ -3,7 +3,7 @@ import { ByteWriter } from '../core/byte-writer.ts'
 import { type FileId, type Infohash, idToBytes, isHex256 } from '../core/ids.ts'
 import type { Peer } from '../core/peer.ts'
 import { searchLimits } from '../search/config.ts'
-import { textBytes } from '../search/messages.ts'
+import { textBytes } from '../search/hits.ts'
 import { superPeerLimits } from './config.ts'
 
 declare const brand: unique symbol

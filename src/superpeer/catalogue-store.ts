@@ -159,7 +159,7 @@ export class SqliteCatalogueStore implements CatalogueStore {
     yield* this.#words.tokens()
     const told = new Set<string>()
     for (const { id, publisher } of this.#sql.all('SELECT id, publisher FROM catalogues')) {
-      if (!isLive(publisher as unknown as Peer)) continue
+      if (!isLive(publisher as string as Peer)) continue
       const sql = 'SELECT file AS id, infohash FROM catalogue_items WHERE catalogue = ?'
       for (const row of this.#sql.all(sql, id as number)) {
         for (const key of [row.id, row.infohash]) {
@@ -223,7 +223,7 @@ function parsedOf(text: string): ParsedQuery | undefined {
 
 function headOf(row: Row): CatalogueHead {
   return {
-    publisher: row.publisher as unknown as Peer,
+    publisher: row.publisher as string as Peer,
     seq: Number(row.seq),
     expires: Number(row.expires),
     count: Number(row.count),

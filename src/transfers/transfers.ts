@@ -33,34 +33,12 @@ export class Transfers {
   }
 
   get(text: string, options: GetOptions = {}): AsyncIterable<GetEvent> {
-    const abort = new AbortController()
-    let inner: EventStream<GetEvent> | undefined
-    const events = new EventStream<GetEvent>({
-      onStop: () => {
-        abort.abort(new ShoalError('INTERRUPTED', 'fetching was interrupted'))
-        void inner?.return()
-      },
-      isStale: (older, newer) => older.type === 'progress' && newer.type === 'progress',
-      ...(options.signal === undefined ? {} : { signal: options.signal })
-    })
-    const signal = AbortSignal.any([abort.signal, this.#abort.signal])
-    const run = async (): Promise<void> => {
-      const target = await this.#planner.parse(text)
-      const here = await this.#alreadyHere(target)
-      if (here !== undefined) {
-        events.push({ type: 'done', transfer: here, bytesFetched: 0, bytesWasted: 0, elapsedMs: 0 })
-        return
-      }
-      const transfer = await this.#begin(target, options, signal)
-      inner = transfer.events()
-      if (abort.signal.aborted) await inner.return()
-      for await (const event of inner) events.push(event)
-    }
-    run().then(
-      () => events.end(),
-      error => events.fail(error)
-    )
-    return events
+    return this.#fetch(() => this.#planner.parse(text), options)
+  }
+
+  /** The same for what a program knows to be had somewhere. */
+  fetch(target: Target, options: GetOptions = {}): AsyncIterable<GetEvent> {
+    return this.#fetch(async () => target, options)
   }
 
   async ls(text: string, options: { signal?: AbortSignal } = {}): Promise<Listing> {
@@ -104,6 +82,37 @@ export class Transfers {
   async close(): Promise<void> {
     this.#abort.abort(new ShoalError('INTERRUPTED', 'the node stops'))
     await Promise.all([...this.#active.values()].map(transfer => transfer.pause()))
+  }
+
+  #fetch(named: () => Promise<Target>, options: GetOptions): AsyncIterable<GetEvent> {
+    const abort = new AbortController()
+    let inner: EventStream<GetEvent> | undefined
+    const events = new EventStream<GetEvent>({
+      onStop: () => {
+        abort.abort(new ShoalError('INTERRUPTED', 'fetching was interrupted'))
+        void inner?.return()
+      },
+      isStale: (older, newer) => older.type === 'progress' && newer.type === 'progress',
+      ...(options.signal === undefined ? {} : { signal: options.signal })
+    })
+    const signal = AbortSignal.any([abort.signal, this.#abort.signal])
+    const run = async (): Promise<void> => {
+      const target = await named()
+      const here = await this.#alreadyHere(target)
+      if (here !== undefined) {
+        events.push({ type: 'done', transfer: here, bytesFetched: 0, bytesWasted: 0, elapsedMs: 0 })
+        return
+      }
+      const transfer = await this.#begin(target, options, signal)
+      inner = transfer.events()
+      if (abort.signal.aborted) await inner.return()
+      for await (const event of inner) events.push(event)
+    }
+    run().then(
+      () => events.end(),
+      error => events.fail(error)
+    )
+    return events
   }
 
   /** What this node shares need not be fetched, wherever it lies. */
