@@ -1,7 +1,9 @@
 import type { ShoalDirectory } from './directory/api.ts'
+import type { HostingStatus, ShoalHosting } from './hosting/api.ts'
 
 export { matches, type ParsedQuery, parseQuery, QueryError, relevance } from '../protocols/search/index.ts'
 export type * from './directory/api.ts'
+export type * from './hosting/api.ts'
 
 /**
  * What a program can ask of a peer. The running node implements it (`src/node.ts`), and so does the client of the local
@@ -9,7 +11,7 @@ export type * from './directory/api.ts'
  * that survives JSON. Sizes and rates are bytes and bytes per second, durations milliseconds, times milliseconds since
  * the epoch. All methods reject with ShoalError.
  */
-export interface Shoal extends ShoalDirectory {
+export interface Shoal extends ShoalDirectory, ShoalHosting {
   status(): Promise<Status>
   peers(): Promise<PeerStatus[]>
 
@@ -73,12 +75,28 @@ export interface Status {
   peers: { connected: number; known: number; neighbours: number }
   /** Absent when it is offline. `nodes`: about how many are on the ring, with this one. `entries`: kept for all. */
   ring?: { nodes: number; entries: number }
+  /** Absent when it is offline. */
+  superPeer?: SuperPeerStatus
+  /** What it keeps for others. Absent when it is offline, or never did. */
+  hosting?: HostingStatus
   shared: { files: number; bytes: number; hashing: number }
   transfers: { active: number; paused: number; failed: number }
   rates: { down: number; up: number }
   totals: { down: number; up: number }
   /** Things that need the user's attention, with what to do about each. */
   problems: { code: string; message: string; next: string }[]
+}
+
+export interface SuperPeerStatus {
+  /** Whether it answers for weaker peers. */
+  role: 'peer' | 'super'
+  /** Why, as a sentence. */
+  reason: string
+  /** Peer ids of the super-peers that know what it shares and search for it. */
+  supers: string[]
+  /** Peers that it answers for, and how many of their files it knows. */
+  clients: number
+  indexed: number
 }
 
 export interface PeerStatus {
@@ -88,6 +106,8 @@ export interface PeerStatus {
   /** How this node came to know the peer. */
   foundBy: 'mdns' | 'remembered' | 'given' | 'overlay' | 'dialled us'
   neighbour: boolean
+  /** super: it searches for this peer. client: this peer searches for it. Absent otherwise. */
+  role?: 'super' | 'client'
   /** Milliseconds since the connection was opened. */
   connectedForMs: number
   down: number

@@ -31,6 +31,15 @@ const schema = z.strictObject({
   offline: z.boolean().default(false),
   /** Whether this node takes a place on the ring. One-shot commands are gone too soon: they only ask it. */
   ring: z.boolean().default(true),
+  /**
+   * super: index what weaker peers share, search for them, and decide where copies are put. peer: never. auto: when the
+   * network needs it and this node can.
+   */
+  role: z.enum(['auto', 'peer', 'super']).default('auto'),
+  /** Bytes of disk for copies of what other peers put. */
+  offer: z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER).default(0),
+  /** What this node fails together with: two copies of one thing are put into different domains. Default: this machine. */
+  domain: z.string().min(1).max(64).optional(),
   /** Whether shares are followed while the node runs. One-shot commands leave them as they are. */
   watch: z.boolean().default(true)
 })

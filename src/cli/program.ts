@@ -48,6 +48,15 @@ export function makeProgram({ io, out, createNode, onExitCode }: ProgramInit): C
     .argument('[paths...]', 'files and folders to share')
     .description('run a peer until Ctrl-C')
     .option('--hidden', 'share hidden files and well-known secrets too')
+    .addOption(
+      new Option('--role <role>', 'super: search and place for weaker peers; peer: never (default: auto)').choices([
+        'auto',
+        'peer',
+        'super'
+      ])
+    )
+    .option('--offer <size>', 'room for copies of what other peers put, as in 50G (default: none)')
+    .option('--domain <name>', 'what this peer fails together with, such as a rack (default: this machine)')
     .action(async (paths: string[], options, command: Command) => {
       await (await import('./commands/up.ts')).up(contextOf(command), paths, options)
     })
@@ -156,6 +165,26 @@ export function makeProgram({ io, out, createNode, onExitCode }: ProgramInit): C
     .option('--delete', 'delete their unfinished files too')
     .action(async (transfers: string[], options, command: Command) => {
       onExitCode(await (await import('./commands/forget.ts')).forget(contextOf(command), transfers, options))
+    })
+  networking(program.command('put'))
+    .argument('<paths...>', 'files and folders')
+    .description('share files and folders, and have other peers keep copies of them')
+    .option('--copies <number>', 'copies of each, 1 to 16 (default: 3); again to change it', integer(1))
+    .option('--hidden', 'with hidden files and well-known secrets too')
+    .action(async (paths: string[], options, command: Command) => {
+      onExitCode(await (await import('./commands/put.ts')).put(contextOf(command), paths, options))
+    })
+  networking(program.command('copies'))
+    .description('tell where the copies of what was put elsewhere are, and how they are')
+    .option('--recover', 'first ask for what was put by this peer, in case the home directory is a new one')
+    .action(async (options, command: Command) => {
+      await (await import('./commands/copies.ts')).copies(contextOf(command), options)
+    })
+  networking(program.command('drop'))
+    .argument('<names...>', 'what was put elsewhere, by name or infohash')
+    .description('let others delete their copies; what is shared here stays')
+    .action(async (names: string[], _options, command: Command) => {
+      onExitCode(await (await import('./commands/drop.ts')).drop(contextOf(command), names))
     })
   networking(program.command('peers'))
     .description('list the peers that are connected')

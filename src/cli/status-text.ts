@@ -1,7 +1,7 @@
 import type { Status, TransferStatus } from '../api.ts'
 import { shown } from './escape.ts'
 import { pairs } from './table.ts'
-import { progressText } from './transfer-text.ts'
+import { peerText, progressText } from './transfer-text.ts'
 import { bytesText, countText, durationText, rateText } from './units.ts'
 
 /** Who this peer is, and how others find and reach it. */
@@ -33,13 +33,15 @@ export function sharedText({ shared }: Status, indexing: readonly string[] = [])
 
 /** Everything about a peer, line by line. */
 export function statusText(status: Status, transfers: readonly TransferStatus[], now: number): string[] {
-  const { peers, ring, rates, totals, version, pid, startedAt } = status
+  const { peers, ring, superPeer, rates, totals, version, pid, startedAt } = status
   const lines = pairs([
     ['shoal', `${shown(version)}, process ${pid}, for ${durationText(Math.max(now - startedAt, 0))}`],
     ...identityText(status),
     ['peers', `${peers.connected} connected, ${peers.neighbours} of them neighbours, ${peers.known} known`],
     ...(ring === undefined ? [] : [['ring', ringLine(ring)] as [string, string]]),
+    ...(superPeer === undefined ? [] : [['role', roleText(superPeer)] as [string, string]]),
     ['shared', sharedText(status)],
+    ...hostingText(status),
     ['transfers', transfersText(status.transfers)],
     ['down', `${rateText(rates.down)}, ${bytesText(totals.down)} in all`],
     ['up', `${rateText(rates.up)}, ${bytesText(totals.up)} in all`]
@@ -54,6 +56,20 @@ export function statusText(status: Status, transfers: readonly TransferStatus[],
 function ringLine({ nodes, entries }: NonNullable<Status['ring']>): string {
   const size = nodes === 1 ? 'this peer alone' : `about ${countText(nodes, 'peer')}`
   return `${size}, ${countText(entries, 'entry', 'entries')} kept here for all`
+}
+
+/** What it keeps for others, if it offers that or still has something. */
+export function hostingText({ hosting }: Status): [string, string][] {
+  if (hosting === undefined || (hosting.offered === 0 && hosting.items === 0)) return []
+  const { offered, used, items } = hosting
+  return [['hosts', `${countText(items, 'item')} for others, ${bytesText(used)} of ${bytesText(offered)} offered`]]
+}
+
+function roleText({ role, reason, supers, clients, indexed }: NonNullable<Status['superPeer']>): string {
+  const what = role === 'super' ? 'super-peer' : 'peer'
+  const work = role === 'super' ? `; answers for ${countText(clients, 'peer')} with ${countText(indexed, 'file')}` : ''
+  const names = role === 'super' || supers.length === 0 ? '' : ` (${supers.map(peerText).join(', ')})`
+  return `${what}: ${shown(reason)}${names}${work}`
 }
 
 function transfersText({ active, paused, failed }: Status['transfers']): string {

@@ -25,6 +25,7 @@ const key = z.string().min(1).max(1_000)
 /** In base64, longer than any entry. */
 const payload = z.string().max(32 * 1024)
 const MAX_ITEMS = 1_000
+const MAX_COPIES = 16
 
 const target = z.string().min(1).max(MAX_TARGET_LENGTH)
 
@@ -32,6 +33,13 @@ export const bodies = {
   ls: z.strictObject({ target }),
   forget: z.strictObject({ transfer: text, delete: z.boolean().optional() }),
   share: z.strictObject({ paths: z.array(path).min(1).max(MAX_PATHS), hidden: z.boolean().optional() }),
+  put: z.strictObject({
+    path,
+    copies: z.number().int().min(1).max(MAX_COPIES).optional(),
+    hidden: z.boolean().optional()
+  }),
+  copies: z.strictObject({ recover: z.boolean().optional() }),
+  drop: z.strictObject({ named: text }),
   /** A share may be named by its name alone. */
   unshare: z.strictObject({ paths: z.array(text).min(1).max(MAX_PATHS) }),
   torrent: z.strictObject({ share: text }),

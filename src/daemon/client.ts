@@ -1,6 +1,7 @@
 import { lstat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type {
+  CopiesOptions,
   DirectoryAnswer,
   DirectoryDraft,
   DirectoryGetOptions,
@@ -12,6 +13,9 @@ import type {
   Listing,
   LsOptions,
   PeerStatus,
+  Placement,
+  PutEvent,
+  PutOptions,
   RingStatus,
   SearchEvent,
   SearchOptions,
@@ -138,6 +142,18 @@ class SocketShoal implements Shoal {
 
   share(paths: string[], { signal, ...options }: ShareOptions = {}): AsyncIterable<ShareEvent> {
     return this.#stream('/v1/share', { ...options, paths: paths.map(path => resolve(path)) }, signal)
+  }
+
+  put(path: string, { signal, ...options }: PutOptions = {}): AsyncIterable<PutEvent> {
+    return this.#stream('/v1/put', { ...options, path: resolve(path) }, signal)
+  }
+
+  async copies(options: CopiesOptions = {}): Promise<Placement[]> {
+    return (await this.#requests.answer({ method: 'POST', path: '/v1/copies', body: options })) as Placement[]
+  }
+
+  async drop(named: string): Promise<Placement> {
+    return (await this.#requests.answer({ method: 'POST', path: '/v1/drop', body: { named } })) as Placement
   }
 
   search(query: string, { signal, ...options }: SearchOptions = {}): AsyncIterable<SearchEvent> {

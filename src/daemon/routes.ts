@@ -59,6 +59,12 @@ export class Routes {
       const { paths, ...options } = await bodyOf(c, bodies.share)
       return this.#stream(signal => shoal.share(paths, { ...present(options), signal }))
     })
+    app.post('/v1/put', async c => {
+      const { path, ...options } = await bodyOf(c, bodies.put)
+      return this.#stream(signal => shoal.put(path, { ...present(options), signal }))
+    })
+    app.post('/v1/copies', async c => c.json(await shoal.copies(present(await bodyOf(c, bodies.copies)))))
+    app.post('/v1/drop', async c => c.json(await shoal.drop((await bodyOf(c, bodies.drop)).named)))
     app.post('/v1/search', async c => {
       const { query, ...options } = await bodyOf(c, bodies.search)
       return this.#stream(signal => shoal.search(query, { ...present(options), signal }))

@@ -37,6 +37,7 @@ export async function peers(context: Context): Promise<void> {
 function rowOf({
   peerId,
   neighbour,
+  role,
   foundBy,
   connectedForMs,
   down,
@@ -46,7 +47,7 @@ function rowOf({
 }: PeerStatus): string[] {
   return [
     peerText(peerId),
-    neighbour ? 'neighbour' : 'connected',
+    roleText(role, neighbour),
     shown(foundBy),
     durationText(connectedForMs),
     bytesText(down),
@@ -54,4 +55,10 @@ function rowOf({
     addressText(address),
     penalties.map(({ reason, count }) => `${shown(reason)} (${count})`).join(', ')
   ]
+}
+
+function roleText(role: PeerStatus['role'], isNeighbour: boolean): string {
+  if (role === 'super') return 'super-peer'
+  if (role === 'client') return 'client'
+  return isNeighbour ? 'neighbour' : 'connected'
 }

@@ -10,7 +10,8 @@ import { shown } from '../escape.ts'
 import type { Output } from '../output.ts'
 import { closeWithin } from '../peer.ts'
 import { reportShareEvent } from '../share-report.ts'
-import { identityText, sharedText } from '../status-text.ts'
+import { bytesOf } from '../sizes.ts'
+import { hostingText, identityText, sharedText } from '../status-text.ts'
 import { pairs } from '../table.ts'
 import { addressText, peerText } from '../transfer-text.ts'
 import { bytesText, countText } from '../units.ts'
@@ -22,11 +23,24 @@ const MOST_NAMED = 3
 /** A stop may take no longer, whatever does not end. */
 const STOP_MS = 4_500
 
+export interface UpCommandOptions {
+  hidden?: boolean
+  role?: 'auto' | 'peer' | 'super'
+  offer?: string
+  domain?: string
+}
+
 /** Runs a peer until the user ends it. */
-export async function up(context: Context, paths: string[], options: { hidden?: boolean }): Promise<void> {
+export async function up(context: Context, paths: string[], options: UpCommandOptions): Promise<void> {
   const { io, out } = context
+  const { role, offer, domain } = options
+  const part = {
+    ...(role === undefined ? {} : { role }),
+    ...(offer === undefined ? {} : { offer: bytesOf('--offer', offer) }),
+    ...(domain === undefined ? {} : { domain })
+  }
   await checkPaths(paths)
-  const node = await context.createNode({ ...configOf(context), watch: true })
+  const node = await context.createNode({ ...configOf(context), ...part, watch: true })
   let server: { close(): Promise<void> } | undefined
   try {
     server = await serve(node, socketPathOf(context.home), { onFault: error => out.error(error) })
@@ -65,7 +79,8 @@ async function checkPaths(paths: string[]): Promise<void> {
 function sayStart({ status }: Snapshot, paths: readonly string[], out: Output): void {
   out.record('started', status)
   out.say(`${out.paint('bold', `shoal ${shown(status.version)}`)}, process ${status.pid}`)
-  for (const line of pairs([...identityText(status), ['shares', sharedText(status, paths)]])) out.say(line)
+  for (const line of pairs([...identityText(status), ['shares', sharedText(status, paths)], ...hostingText(status)]))
+    out.say(line)
   out.say('Stop with Ctrl-C. In another terminal: shoal search WORDS, shoal get NUMBER, shoal status')
   for (const problem of status.problems) sayChange({ type: 'problem', ...problem }, out)
 }

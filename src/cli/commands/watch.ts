@@ -1,10 +1,10 @@
-import { parseBytes } from '../../../protocols/search/index.ts'
 import type { Shoal, Watch, WatchOptions } from '../../api.ts'
 import { ShoalError } from '../../errors.ts'
 import { wordsQueryOf } from '../../search/query-text.ts'
 import type { Context } from '../context.ts'
 import { shown } from '../escape.ts'
 import { interruptible, withPeer } from '../peer.ts'
+import { bytesOf } from '../sizes.ts'
 import { table } from '../table.ts'
 import { foundText, lastRunText, settingsText, watchEventText, watchedFileText } from '../watch-text.ts'
 
@@ -25,7 +25,7 @@ export async function watch(context: Context, words: string[], options: WatchCom
     ...(every === undefined ? {} : { everyMs: every }),
     ...(get === undefined ? {} : { get }),
     ...(folder === undefined ? {} : { out: folder }),
-    ...(most === undefined ? {} : { maxBytes: bytesOf(most) }),
+    ...(most === undefined ? {} : { maxBytes: bytesOf('--most', most) }),
     cwd: process.cwd()
   }
   if (words.length > 0) wordsQueryOf(query)
@@ -37,12 +37,6 @@ export async function watch(context: Context, words: string[], options: WatchCom
     if (follow) await followAll(context, shoal)
     else if (words.length === 0) await list(context, shoal, options.files === true)
   })
-}
-
-function bytesOf(size: string): number {
-  const bytes = parseBytes(size)
-  if (bytes === undefined) throw new ShoalError('USAGE', `--most: ${size} is no size; write 500M, 10G or 4GiB`)
-  return bytes
 }
 
 function sayWatch({ out }: Context, watch: Watch, sleeps: boolean): void {
