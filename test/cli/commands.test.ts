@@ -364,9 +364,9 @@ test('forget: what is kept is named, what is deleted is counted, and one that is
     if (named === 'gone') throw new ShoalError('NOT_FOUND', 'there is no transfer gone')
     return await forget.call(fake, named, options)
   }
-  const some = await shoal(['forget', 'gone', 'b.mkv', '--home', home])
+  const some = await shoal(['forget', 'gone', 'gone', 'b.mkv', '--home', home])
   assert.equal(some.code, 3)
-  assert.match(some.err, /there is no transfer gone/)
+  assert.equal(some.err.match(/there is no transfer gone/g)?.length, 2)
   assert.match(some.out, /^b\.mkv is forgotten/)
 })
 

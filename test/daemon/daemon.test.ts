@@ -11,7 +11,7 @@ import { MAX_BODY_BYTES, PROTOCOL } from '../../src/daemon/protocol.ts'
 import { type ServeOptions, type ShoalServer, serve } from '../../src/daemon/server.ts'
 import { ERRORS, type ErrorCode, ShoalError } from '../../src/errors.ts'
 import { eventually } from '../../src/testkit/wait.ts'
-import { ANSWER, DONE, FakeShoal, ID, RING, SHARE, STATUS, transfer } from './fake-shoal.ts'
+import { ANSWER, DONE, FakeShoal, ID, PLACEMENT, RING, SHARE, STATUS, transfer } from './fake-shoal.ts'
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'shoal-daemon-')))
 const closers: (() => Promise<void>)[] = []
@@ -85,6 +85,9 @@ test('every method of a peer comes through the socket as it is', async () => {
   assert.equal((await shoal.directoryAppend('sea', ['AAAA'])).key, ID)
   assert.equal(await shoal.directoryRemove('sea', ['AAAA']), ID)
   assert.equal(await shoal.directoryRemove('sea'), ID)
+  assert.deepEqual(await Array.fromAsync(shoal.put('/data/films', { copies: 2 })), fake.putEvents)
+  assert.deepEqual(await shoal.copies({ recover: true }), [PLACEMENT])
+  assert.deepEqual(await shoal.drop('films'), PLACEMENT)
   assert.deepEqual(fake.asked, [
     ['status'],
     ['peers'],
@@ -102,7 +105,10 @@ test('every method of a peer comes through the socket as it is', async () => {
     ['directoryPut', { kind: 'own', name: 'profile', payload: 'AAAA' }],
     ['directoryAppend', 'sea', ['AAAA']],
     ['directoryRemove', 'sea', ['AAAA']],
-    ['directoryRemove', 'sea', undefined]
+    ['directoryRemove', 'sea', undefined],
+    ['put', '/data/films', { copies: 2 }],
+    ['copies', { recover: true }],
+    ['drop', 'films']
   ])
   assert.equal(fake.stopped, 0)
 })
@@ -313,6 +319,9 @@ const BAD: [what: string, route: string, body: string, says: RegExp][] = [
   ['no paths', '/v1/share', '{"paths":[]}', /paths: /],
   ['too many paths', '/v1/unshare', JSON.stringify({ paths: Array(1_001).fill('/x') }), /paths: /],
   ['no target', '/v1/ls', '{"target":""}', /target: /],
+  ['no copies', '/v1/put', '{"path":"/x","copies":0}', /copies: /],
+  ['something relative to put', '/v1/put', '{"path":"x"}', /path: /],
+  ['nothing to drop', '/v1/drop', '{"named":""}', /named: /],
   ['no transfer', '/v1/forget', '{"delete":true}', /transfer: /],
   ['no key', '/v1/directory-get', '{"key":""}', /key: /],
   ['an entry of no kind', '/v1/directory-put', '{"kind":"all","payload":""}', /kind: /],

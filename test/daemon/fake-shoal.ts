@@ -1,4 +1,5 @@
 import type {
+  CopiesOptions,
   DirectoryAnswer,
   DirectoryDraft,
   DirectoryGetOptions,
@@ -10,6 +11,9 @@ import type {
   Listing,
   LsOptions,
   PeerStatus,
+  Placement,
+  PutEvent,
+  PutOptions,
   RingStatus,
   SearchEvent,
   SearchOptions,
@@ -131,6 +135,22 @@ export const ANSWER: DirectoryAnswer = {
   isComplete: true
 }
 
+export const PLACEMENT: Placement = {
+  infohash: ID,
+  name: 'films',
+  size: 3_500_000,
+  wanted: 3,
+  held: 2,
+  hosts: [
+    { peerId: OTHER, domain: 'rack 1', state: 'held', sinceAt: 0, heardMs: 12_000 },
+    { peerId: PEER, domain: 'rack 2', state: 'held', sinceAt: 0, heardMs: 12_000 },
+    { peerId: OTHER, domain: 'rack 1', state: 'fetching', sinceAt: 0, heardMs: 0 }
+  ],
+  broker: PEER,
+  isHere: true,
+  isCrowded: false
+}
+
 /** A peer that does what a test tells it, and remembers what it was asked. */
 export class FakeShoal implements Shoal {
   readonly asked: unknown[][] = []
@@ -146,6 +166,12 @@ export class FakeShoal implements Shoal {
   shareEvents: ShareEvent[] = [{ type: 'shared', share: SHARE }]
   searchEvents: SearchEvent[] = []
   getEvents: GetEvent[] = [DONE]
+  putEvents: PutEvent[] = [
+    { type: 'shared', share: SHARE },
+    { type: 'placement', placement: PLACEMENT },
+    { type: 'done', placement: { ...PLACEMENT, held: 3, hosts: PLACEMENT.hosts.slice(0, 2) } }
+  ]
+  placements: Placement[] = [PLACEMENT]
   watchList: Watch[] = [WATCH]
   watchFound: WatchEvent[] = []
   endless = false
@@ -187,6 +213,20 @@ export class FakeShoal implements Shoal {
   async directoryRemove(key: string, items?: string[]): Promise<string> {
     this.#ask('directoryRemove', key, items)
     return ID
+  }
+
+  put(path: string, { signal, ...options }: PutOptions = {}): AsyncIterable<PutEvent> {
+    return this.#stream(['put', path, options], this.putEvents, signal)
+  }
+
+  async copies(options: CopiesOptions = {}): Promise<Placement[]> {
+    this.#ask('copies', options)
+    return this.placements
+  }
+
+  async drop(named: string): Promise<Placement> {
+    this.#ask('drop', named)
+    return PLACEMENT
   }
 
   async shares(): Promise<Share[]> {

@@ -17,7 +17,8 @@ export async function drop(context: Context, names: string[]): Promise<number> {
         out.say(`${shown(placement.name)}: ${countText(hosts.length, 'copy', 'copies')} let go; ${rest}`)
       } catch (error) {
         if (io.interrupted.aborted || names.length === 1) throw error
-        exitCode ||= out.error(error).exitCode
+        const failed = out.error(error)
+        exitCode ||= failed.exitCode
       }
     }
     return exitCode

@@ -23,7 +23,8 @@ export async function forget(context: Context, transfers: string[], options: { d
         for (const path of kept) out.say(`  ${shown(path)}`)
       } catch (error) {
         if (io.interrupted.aborted || transfers.length === 1) throw error
-        exitCode ||= out.error(error).exitCode
+        const failed = out.error(error)
+        exitCode ||= failed.exitCode
       }
     }
     return exitCode

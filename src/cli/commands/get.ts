@@ -32,7 +32,8 @@ export async function get(context: Context, targets: string[], options: GetComma
         await getOne(context, shoal, target, asked)
       } catch (error) {
         if (io.interrupted.aborted || targets.length === 1) throw error
-        exitCode ||= out.error(error).exitCode
+        const failed = out.error(error)
+        exitCode ||= failed.exitCode
       }
     }
     return exitCode

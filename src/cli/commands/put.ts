@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import type { Placement } from '../../api.ts'
+import type { Placement, PutOptions } from '../../api.ts'
 import { ShoalError } from '../../errors.ts'
 import type { Context } from '../context.ts'
 import { copiesText, placementText } from '../copies-text.ts'
@@ -15,12 +15,18 @@ export interface PutCommandOptions {
 /** Has others keep copies of each path, one after the other. Returns the exit code. */
 export async function put(context: Context, paths: string[], options: PutCommandOptions): Promise<number> {
   const { out, io } = context
+  const { copies, hidden } = options
+  const asked: PutOptions = {
+    ...(copies === undefined ? {} : { copies }),
+    ...(hidden === true ? { hidden } : {}),
+    signal: io.interrupted
+  }
   return await withPeer(context, 'network', async (shoal, own) => {
     let exitCode = 0
     for (const path of paths) {
       try {
         let last: Placement | undefined
-        for await (const event of shoal.put(resolve(path), { ...options, signal: io.interrupted })) {
+        for await (const event of shoal.put(resolve(path), asked)) {
           if (event.type !== 'placement' && event.type !== 'done') {
             reportShareEvent(event, out)
             continue
@@ -34,7 +40,8 @@ export async function put(context: Context, paths: string[], options: PutCommand
         if (io.interrupted.aborted) throw interrupted(last)
       } catch (error) {
         if (io.interrupted.aborted || paths.length === 1) throw error
-        exitCode ||= out.error(error).exitCode
+        const failed = out.error(error)
+        exitCode ||= failed.exitCode
       }
     }
     if (own) out.hint('The copies stay; a peer that runs here (shoal up) renews the order.')
