@@ -13,14 +13,14 @@ type Words = readonly number[]
  * and when one goes, only what was its own changes.
  */
 export class KnownBrokers {
-  readonly #hash: (bytes: Uint8Array) => Uint8Array
+  readonly #hashing: Pick<Crypto, 'sha256'>
   readonly #words = new Map<Peer, Words>() // BOUNDED by maxBrokers and those that are weighed besides
   #peers: readonly Peer[] = []
   /** Changes whenever the list does. */
   version = 0
 
-  constructor({ sha256 }: Pick<Crypto, 'sha256'>) {
-    this.#hash = sha256
+  constructor(hashing: Pick<Crypto, 'sha256'>) {
+    this.#hashing = hashing
   }
 
   get peers(): readonly Peer[] {
@@ -76,7 +76,7 @@ export class KnownBrokers {
   #wordsOf(peer: Peer): Words {
     const known = this.#words.get(peer)
     if (known !== undefined) return known
-    const hash = this.#hash(utf8.encode(String(peer)))
+    const hash = this.#hashing.sha256(utf8.encode(String(peer)))
     const view = new DataView(hash.buffer, hash.byteOffset, hash.byteLength)
     const words = Array.from({ length: 8 }, (_, i) => view.getInt32(4 * i))
     if (this.#words.size >= 2 * brokerLimits.maxBrokers) this.#words.clear()

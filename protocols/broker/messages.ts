@@ -48,10 +48,21 @@ export interface HostOffer {
   readonly ageMs: number
 }
 
+/** A lease that another broker knows. */
+export interface ShownLease {
+  readonly lease: Lease
+  /** How long ago it was told or confirmed by its host. */
+  readonly heardMs: number
+}
+
 export type BrokerMessage =
-  /** To a broker: keep it and act on it, with these. To a host: it holds this item, and this is its newest order. */
+  /** To a broker: keep it, and act on it together with these. Another broker of it answers with `shown`. */
   | { readonly type: 'order'; readonly order: Order; readonly brokers: readonly Peer[] }
   | ({ readonly type: 'ordered'; readonly seq: number; readonly outcome: OrderOutcome } & ItemName)
+  /** To another broker: what I know of the item. */
+  | ({ readonly type: 'shown'; readonly leases: readonly ShownLease[] } & ItemName)
+  /** To a host that holds it: this is its newest order. */
+  | { readonly type: 'newer'; readonly order: Order }
   | { readonly type: 'offer'; readonly offer: Offer }
   /** Which hosts have room for so much? */
   | { readonly type: 'room'; readonly size: number }
@@ -106,6 +117,8 @@ export type BrokerMessage =
 const TYPES = [
   'order',
   'ordered',
+  'shown',
+  'newer',
   'offer',
   'room',
   'offers',
@@ -151,6 +164,16 @@ function write(to: ByteWriter, message: BrokerMessage, fields: Fields): void {
     case 'ordered':
       fields.writeItem(to, message)
       to.u53(message.seq).u8(ORDER_OUTCOMES.indexOf(message.outcome))
+      return
+    case 'shown':
+      fields.writeItem(to, message)
+      writeList(to, message.leases, maxShown, (writer, { lease, heardMs }) => {
+        fields.writeLease(writer, lease)
+        writer.u53(heardMs)
+      })
+      return
+    case 'newer':
+      fields.writeOrder(to, message.order)
       return
     case 'offer':
       writeOffer(to, message.offer)
@@ -227,6 +250,14 @@ function read(from: ByteReader, fields: Fields): BrokerMessage {
         seq: from.u53(),
         outcome: readOneOf(from, ORDER_OUTCOMES, 'outcome')
       }
+    case 'shown':
+      return {
+        type,
+        ...fields.readItem(from),
+        leases: from.list(maxShown, () => ({ lease: fields.readLease(from), heardMs: from.u53() }))
+      }
+    case 'newer':
+      return { type, order: fields.readOrder(from) }
     case 'offer':
       return { type, offer: readOffer(from) }
     case 'room':
@@ -279,7 +310,11 @@ function read(from: ByteReader, fields: Fields): BrokerMessage {
         wanted: from.u8(),
         isCrowded: readFlag(from)
       }
-      const problem = readOneOf(from, PROBLEMS.map(value => ({ value })), 'problem').value
+      const problem = readOneOf(
+        from,
+        PROBLEMS.map(value => ({ value })),
+        'problem'
+      ).value
       const rest = { missingBytes: from.u53(), hosts: from.list(maxLeases, () => fields.readHost(from)) }
       return problem === undefined ? { ...status, ...rest } : { ...status, problem, ...rest }
     }

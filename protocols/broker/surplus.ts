@@ -54,7 +54,10 @@ export function surplusOf(copies: readonly Copy[], wanted: number): Copy[] {
   const fetching = live.filter(({ state }) => state === 'fetching').toSorted(better)
   if (held.length < wanted) {
     const kept = apartFirst([...held, ...fetching])
-    const keptHosts = new Set([...held, ...kept.filter(({ state }) => state === 'fetching').slice(0, wanted - held.length)])
+    const keptHosts = new Set([
+      ...held,
+      ...kept.filter(({ state }) => state === 'fetching').slice(0, wanted - held.length)
+    ])
     return fetching.filter(copy => !keptHosts.has(copy))
   }
   const stays = apartFirst(held).slice(0, wanted)
@@ -62,6 +65,6 @@ export function surplusOf(copies: readonly Copy[], wanted: number): Copy[] {
     ? fetching.find(copy => !stays.some(other => shareDomain(copy.domains, other.domains)))
     : undefined
   // while one is on its way that makes them lie apart nothing that is complete has to go yet
-  const failed = copies.filter(({ isLive, state }) => isLive && state === 'leaving')
-  return [...held.filter(copy => !stays.includes(copy)), ...fetching.filter(copy => copy !== useful), ...failed]
+  const leaving = copies.filter(({ isLive, state }) => isLive && state === 'leaving')
+  return [...held.filter(copy => !stays.includes(copy)), ...fetching.filter(copy => copy !== useful), ...leaving]
 }
