@@ -3,7 +3,7 @@ import type { Peer } from '../core/peer.ts'
 import type { Appointment } from './agenda.ts'
 import { type BrokerConfig, brokerLimits } from './config.ts'
 import type { KnownBrokers } from './known-brokers.ts'
-import type { Lease } from './lease.ts'
+import { type Lease, type LeaseDigest, leaseDigest } from './lease.ts'
 import { type ItemKey, itemKey } from './order.ts'
 import type { Outbox } from './outbox.ts'
 import type { Signing } from './signing.ts'
@@ -32,7 +32,7 @@ export class HostedItems implements Told {
   readonly #domain: () => string
   readonly #items = new Map<ItemKey, HostedItem>() // BOUNDED by maxHosted
   /** Several owners may have ordered one infohash: the bytes are there once. */
-  readonly #byInfohash = new Map<Infohash, Set<HostedItem>>()
+  readonly #byInfohash = new Map<Infohash, { readonly items: Set<HostedItem>; bytes: number }>()
   readonly #ofOwner = new Map<Peer, { items: number; bytes: number }>()
   /** What all of it takes. */
   bytes = 0
@@ -67,7 +67,7 @@ export class HostedItems implements Told {
   }
 
   at(infohash: Infohash): readonly HostedItem[] {
-    return [...(this.#byInfohash.get(infohash) ?? [])]
+    return [...(this.#byInfohash.get(infohash)?.items ?? [])]
   }
 
   ofOwner(owner: Peer): { readonly items: number; readonly bytes: number } {
@@ -91,15 +91,12 @@ export class HostedItems implements Told {
     this.#store.deleteHosted(order.owner, order.infohash)
     this.#items.delete(itemKey(order))
     const same = this.#byInfohash.get(order.infohash)
-    same?.delete(item)
+    same?.items.delete(item)
+    this.#count(order.infohash)
     const its = this.#ofOwner.get(order.owner) as { items: number; bytes: number }
     its.items--
     its.bytes -= order.size
     if (its.items === 0) this.#ofOwner.delete(order.owner)
-    if (same?.size === 0) {
-      this.#byInfohash.delete(order.infohash)
-      this.bytes -= order.size
-    }
   }
 
   /** Those who are told of an item: its brokers as this node knows them, and those that its placing named. */
@@ -127,13 +124,32 @@ export class HostedItems implements Told {
   }
 
   leasesFor(broker: Peer): Lease[] {
-    return [...this.#items.values()]
-      .filter(item => this.brokersOf(item).includes(broker))
-      .map(item => this.lease(item))
+    return [...this.#items.values()].filter(item => this.brokersOf(item).includes(broker)).map(item => this.lease(item))
+  }
+
+  digestFor(broker: Peer): LeaseDigest {
+    const told = [...this.#items.values()].filter(item => this.brokersOf(item).includes(broker))
+    return leaseDigest(told.map(({ hosted: { order, state } }) => ({ ...order, state })))
+  }
+
+  ageing(): [ItemKey, readonly Peer[]][] {
+    return [...this.#items]
+      .filter(([, { lease }]) => lease === undefined || !this.#signing.isFresh(lease))
+      .map(([key, item]) => [key, this.brokersOf(item)])
   }
 
   brokers(): Set<Peer> {
     return new Set([...this.#items.values()].flatMap(item => this.brokersOf(item)))
+  }
+
+  /** What one infohash takes: the most that any of its owners says. */
+  #count(infohash: Infohash): void {
+    const same = this.#byInfohash.get(infohash)
+    if (same === undefined) return
+    const bytes = [...same.items].reduce((most, { hosted }) => Math.max(most, hosted.order.size), 0)
+    this.bytes += bytes - same.bytes
+    same.bytes = bytes
+    if (same.items.size === 0) this.#byInfohash.delete(infohash)
   }
 
   #insert(hosted: Hosted): HostedItem {
@@ -148,9 +164,10 @@ export class HostedItems implements Told {
       limit: undefined
     }
     this.#items.set(itemKey(order), item)
-    const same = this.#byInfohash.get(order.infohash) ?? new Set()
-    if (same.size === 0) this.bytes += order.size
-    this.#byInfohash.set(order.infohash, same.add(item))
+    const same = this.#byInfohash.get(order.infohash) ?? { items: new Set(), bytes: 0 }
+    same.items.add(item)
+    this.#byInfohash.set(order.infohash, same)
+    this.#count(order.infohash)
     const its = this.#ofOwner.get(order.owner) ?? { items: 0, bytes: 0 }
     this.#ofOwner.set(order.owner, { items: its.items + 1, bytes: its.bytes + order.size })
     return item

@@ -66,7 +66,14 @@ export class Hosting {
     const item = this.#items.get(key)
     const answer = (outcome: PlaceOutcome): void => {
       const { owner, infohash } = order
-      const placed = { type: 'placed', owner, infohash, seq: order.seq, outcome, offer: this.#offering.current } as const
+      const placed = {
+        type: 'placed',
+        owner,
+        infohash,
+        seq: order.seq,
+        outcome,
+        offer: this.#offering.current
+      } as const
       const mine = this.#items.get(key)
       const lease = mine === undefined ? undefined : ownOf(this.#items.lease(mine))
       this.#outbox.send(from, lease === undefined ? placed : { ...placed, lease })
@@ -124,7 +131,8 @@ export class Hosting {
       return
     }
     if (!this.#items.brokersOf(item).includes(from)) return
-    if (this.#signing.checkOrder(order, from, item.hosted.order) !== 'right' || order.seq < item.hosted.order.seq) return
+    if (this.#signing.checkOrder(order, from, item.hosted.order) !== 'right' || order.seq < item.hosted.order.seq)
+      return
     const isEnough = item.hosted.state === 'fetching' ? () => true : ({ state }: Lease) => state === 'held'
     const hosts = new Set<Peer>()
     for (const lease of others) {
@@ -149,7 +157,7 @@ export class Hosting {
 
   onFetched(infohash: Infohash, bytes: number): void {
     for (const item of this.#fetchingOf(infohash)) {
-      if (bytes > item.hosted.order.size) this.#giveUp(item)
+      if (bytes > item.hosted.order.size) this.#let(item)
       else this.#enter(item, 'held')
     }
   }
@@ -175,7 +183,7 @@ export class Hosting {
     this.#offering.leave()
     this.#leaving = this.#agenda.at(now, now + this.#config.leaveMs, () => this.#left())
     for (const item of [...this.#items.all()]) {
-      if (item.hosted.state === 'fetching') this.#giveUp(item)
+      if (item.hosted.state === 'fetching') this.#let(item)
       else this.#enter(item, 'leaving')
     }
     if (this.#items.size === 0) this.#left()
@@ -193,7 +201,8 @@ export class Hosting {
     for (const item of this.#items.all()) {
       const before = item.brokers
       const after = this.#items.brokersOf(item)
-      for (const broker of after) if (!before.includes(broker)) this.#telling.changed(itemKey(item.hosted.order), broker)
+      for (const broker of after)
+        if (!before.includes(broker)) this.#telling.changed(itemKey(item.hosted.order), broker)
     }
   }
 
@@ -228,16 +237,12 @@ export class Hosting {
   #onFailure(item: HostedItem, isPermanent: boolean): void {
     this.#agenda.cancel(item.limit)
     if (isPermanent || item.attempts >= this.#config.fetchAttempts) {
-      this.#giveUp(item)
+      this.#let(item)
       return
     }
     const { now } = this.#outbox
     const pauseMs = this.#config.fetchPauseMs * 2 ** (item.attempts - 1)
     item.limit = this.#agenda.at(now, now + pauseMs, () => this.#begin(item))
-  }
-
-  #giveUp(item: HostedItem): void {
-    this.#let(item)
   }
 
   #enter(item: HostedItem, state: 'fetching' | 'held' | 'leaving'): void {

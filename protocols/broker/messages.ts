@@ -324,7 +324,7 @@ function read(from: ByteReader, fields: Fields): BrokerMessage {
       const isLast = readFlag(from)
       return { type, isLast, orders: from.list(maxBatch, () => fields.readOrder(from)) }
     }
-    case undefined:
+    default:
       throw new DecodeError('a message of unknown type')
   }
 }

@@ -3,7 +3,7 @@ import type { Rng } from '../core/rng.ts'
 import type { Agenda, Appointment } from './agenda.ts'
 import { type BrokerConfig, brokerLimits } from './config.ts'
 import type { ItemName, OwnLease } from './fields.ts'
-import { type Lease, leaseDigest } from './lease.ts'
+import type { Lease, LeaseDigest } from './lease.ts'
 import type { ItemKey } from './order.ts'
 import type { Outbox } from './outbox.ts'
 
@@ -12,8 +12,11 @@ export interface Told {
   leaseOf(key: ItemKey): Lease | undefined
   /** Of all items of which this peer is a broker. */
   leasesFor(broker: Peer): Lease[]
+  digestFor(broker: Peer): LeaseDigest
   /** Brokers of any item that is hosted here. */
   brokers(): Set<Peer>
+  /** Items whose lease has to be signed anew, and who has to get it. */
+  ageing(): Iterable<readonly [ItemKey, readonly Peer[]]>
 }
 
 interface Changes {
@@ -43,6 +46,7 @@ export class Telling {
   start(): void {
     const { now } = this.#outbox
     this.#agenda.at(now, now + (this.#config.leaseMs / 3) * (0.8 + this.#rng.unit() / 5), () => {
+      for (const [key, brokers] of this.#told.ageing()) for (const broker of brokers) this.changed(key, broker)
       for (const broker of this.#told.brokers()) this.confirm(broker)
       this.start()
     })
@@ -61,8 +65,8 @@ export class Telling {
   /** That everything is as it was told, if there is anything. */
   confirm(broker: Peer): void {
     this.#flush(broker)
-    const leases = this.#told.leasesFor(broker)
-    if (leases.length > 0) this.#outbox.send(broker, { type: 'still', digest: leaseDigest(leases) })
+    const digest = this.#told.digestFor(broker)
+    if (digest.count > 0) this.#outbox.send(broker, { type: 'still', digest })
   }
 
   /** Everything, in parts. */
