@@ -34,8 +34,11 @@ interface Child {
   ttl: number
   width: number
   budget: number
+  /** Holders that are enough from it, those that it named, and of these those that nobody had named before. */
+  want: number
+  named: number
+  found: number
   again: boolean
-  hasHit: boolean
 }
 
 /** How a match that a summary showed turned out. */
@@ -43,6 +46,11 @@ export interface Outcome {
   readonly wasShown: boolean
   readonly hasHit: boolean
 }
+
+/** Of many neighbours whose summary shows a match so many are asked first: what they bring tells how many it takes. */
+const FIRST_SHOWN = 4
+/** More than it should take, so that it does not come to a little less, and another go. */
+const MARGIN = 1.25
 
 /** What of the network a branch sees when it chooses whom to ask. */
 export interface View {
@@ -142,9 +150,12 @@ export class Branch {
   /** Hits of this holder came from a peer that was asked, or are our own. */
   countHolder(holder: Peer, from?: Peer): void {
     this.#holders ??= new Set()
-    if (this.#holders.size < searchLimits.maxWant) this.#holders.add(holder)
+    const isNew = this.#holders.size < searchLimits.maxWant && !this.#holders.has(holder)
+    if (isNew) this.#holders.add(holder)
     const child = from === undefined ? undefined : this.#children?.get(from)
-    if (child !== undefined) child.hasHit = true
+    if (child === undefined) return
+    child.named++
+    if (isNew) child.found++
   }
 
   /** This peer has the query from elsewhere. */
@@ -205,14 +216,14 @@ export class Branch {
     } else {
       this.#held -= child.budget
     }
-    const didNothing = spent === 0 && (child.again || report.peers === 0)
+    const didNothing = spent === 0 && child.named === 0 && (child.again || report.peers === 0)
     const isStuck = didNothing || !report.complete
     child.state = report.more ? (isStuck ? 'stuck' : 'more') : report.beyond ? 'edge' : 'done'
     this.#peers += Math.min(report.peers, spent + 1)
     this.#messages += spent
     this.#complete &&= report.complete
     // one that had the query already says nothing of its summary
-    return { wasShown: child.width === 0 && report.peers > 0, hasHit: child.hasHit }
+    return { wasShown: child.width === 0 && report.peers > 0, hasHit: child.named > 0 }
   }
 
   /** The peer cannot be reached any more, and what it was given is gone. It may be asked again. */
@@ -258,15 +269,16 @@ export class Branch {
     const { ttl } = this.#order
     // what the summaries showed may be enough: nobody else is asked before it is known
     if (this.#isLookingNear()) return []
-    const near: { peer: Peer; hops: number }[] = []
+    let near: { peer: Peer; hops: number }[] = []
     for (const peer of fresh) {
       const hops = view.matchOf(peer)
       if (hops !== undefined) near.push({ peer, hops })
     }
+    if (near.length === 0) near = this.#withMoreToName()
     if (near.length > 0) {
       // the nearest, and no more than are wanted: where many ways are short, most lead to the same holders
       const order = view.rng.sample(near, near.length).sort((a, b) => a.hops - b.hops)
-      const targets = order.slice(0, Math.min(this.#budget, this.#wanted))
+      const targets = order.slice(0, Math.min(this.#budget, this.#wanted, this.#mostShown(near.length)))
       const share = Math.floor((this.#budget - targets.length) / targets.length)
       const want = Math.ceil(this.#wanted / targets.length)
       return targets.map(({ peer, hops }) => this.#ask(peer, Math.min(ttl, hops), 0, share, want))
@@ -280,6 +292,31 @@ export class Branch {
     return targets.map((peer, i) =>
       this.#ask(peer, ttl, part(width, targets.length, i), part(budget, targets.length, i))
     )
+  }
+
+  /**
+   * How many that show a match are asked at once. All show a common word, and a few of them have enough; what is rare
+   * few have, and then all are asked.
+   */
+  #mostShown(count: number): number {
+    let tried = 0
+    let brought = 0
+    for (const { state, width, found } of this.#asked()) {
+      if (width !== 0 || state === 'open' || state === 'late') continue
+      tried++
+      brought += found
+    }
+    if (count <= FIRST_SHOWN || (tried > 0 && brought === 0)) return count
+    return tried === 0 ? FIRST_SHOWN : Math.ceil((MARGIN * this.#wanted * tried) / brought)
+  }
+
+  /** Those that named as many holders as they were let, and could name others. */
+  #withMoreToName(): { peer: Peer; hops: number }[] {
+    const peers: { peer: Peer; hops: number }[] = []
+    for (const [peer, { state, width, ttl, want, named }] of this.#children ?? []) {
+      if (state === 'more' && width === 0 && named >= want) peers.push({ peer, hops: ttl })
+    }
+    return peers
   }
 
   #isLookingNear(): boolean {
@@ -316,7 +353,8 @@ export class Branch {
     this.#budget -= 1 + budget
     if (width !== ALL) this.#width -= width
     this.#children ??= new Map()
-    this.#children.set(peer, { state: 'open', ttl, width, budget, again: this.#children.has(peer), hasHit: false })
+    const again = this.#children.has(peer)
+    this.#children.set(peer, { state: 'open', ttl, width, budget, want, named: 0, found: 0, again })
     this.#open++
     this.#messages++
     return { peer, order: { ttl, width, budget, want } }
