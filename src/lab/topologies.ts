@@ -53,6 +53,30 @@ export function powerLaw(size: number, mean: number, most: number, rng: Rng): Gr
   return withDegrees(degrees, rng)
 }
 
+/**
+ * A power law by ranks, as Palmer and Steffan's PLOD (2000) hands out its degrees: the node of rank r has about
+ * β·r^−`exponent` neighbours and at least one, with the β that gives the mean. Node 0 has the most.
+ */
+export function rankLaw(size: number, mean: number, exponent: number, rng: Rng): Graph {
+  if (!(mean >= 1 && mean < size && exponent >= 0)) {
+    throw new RangeError(`no degrees with mean ${mean} and exponent ${exponent} among ${size} nodes`)
+  }
+  const degreesFor = (most: number): number[] =>
+    Array.from({ length: size }, (_, i) => Math.min(size - 1, Math.max(1, Math.round(most * (i + 1) ** -exponent))))
+  const endsOf = (degrees: number[]): number => degrees.reduce((total, degree) => total + degree, 0)
+  let low = 0
+  let high = mean * size ** exponent
+  for (let i = 0; i < 60; i++) {
+    const most = (low + high) / 2
+    if (endsOf(degreesFor(most)) < mean * size) low = most
+    else high = most
+  }
+  const degrees = degreesFor(high)
+  // an edge has two ends
+  if (endsOf(degrees) % 2 === 1) degrees[size - 1]!++
+  return withDegrees(degrees, rng)
+}
+
 /** Nodes in rows and columns, linked to those beside them. */
 export function grid(columns: number, rows: number): Graph {
   const ends: number[] = []

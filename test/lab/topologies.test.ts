@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { seededRng } from '../../protocols/core/rng.ts'
-import { edgesOf, type Graph } from '../../src/lab/graph.ts'
+import { degreeOf, edgesOf, type Graph } from '../../src/lab/graph.ts'
 import { components, degrees, giantShare } from '../../src/lab/metrics.ts'
-import { grid, powerLaw, randomGraph, randomRegular } from '../../src/lab/topologies.ts'
+import { grid, powerLaw, randomGraph, randomRegular, rankLaw } from '../../src/lab/topologies.ts'
 
 function assertSimple(graph: Graph): void {
   const edges = edgesOf(graph)
@@ -66,6 +66,19 @@ test('a power law has the mean, the largest degree and the shape of the crawl', 
   assert.ok(exponent > 1.7 && exponent < 2.2, `exponent ${exponent}`)
 })
 
+test('a power law by ranks has the mean and the degrees of its ranks', () => {
+  const graph = rankLaw(5_000, 3.1, 0.33, seededRng(5))
+  assertSimple(graph)
+  const { mean, most, counts } = degrees(graph)
+  assert.ok(Math.abs(mean - 3.1) < 0.01, `mean ${mean}`)
+  assert.equal(counts[0], 0)
+  assert.equal(degreeOf(graph, 0), most)
+  // the hundredth has 100^-0.33 of the first's
+  assert.ok(Math.abs(degreeOf(graph, 99) / most - 100 ** -0.33) < 0.03)
+  assert.equal(degrees(rankLaw(30, 4, 0, seededRng(1))).counts[4], 30)
+  assert.throws(() => rankLaw(5, 5, 0.3, seededRng(1)), RangeError)
+})
+
 test('a grid', () => {
   const graph = grid(4, 3)
   assert.deepEqual(degrees(graph).counts, [0, 0, 4, 6, 2])
@@ -76,7 +89,8 @@ test('the seed is all that counts', () => {
   for (const make of [
     (seed: number) => randomGraph(100, 0.05, seededRng(seed)),
     (seed: number) => randomRegular(100, 5, seededRng(seed)),
-    (seed: number) => powerLaw(200, 4, 50, seededRng(seed))
+    (seed: number) => powerLaw(200, 4, 50, seededRng(seed)),
+    (seed: number) => rankLaw(200, 3.1, 0.33, seededRng(seed))
   ]) {
     assert.deepEqual(make(7), make(7))
     assert.notDeepEqual(make(7), make(8))
