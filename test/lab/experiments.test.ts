@@ -31,7 +31,15 @@ const SMALL: Record<string, Record<string, string>> = {
   'ring-merge': { peers: '40', parts: '50/50', apartSeconds: '60' },
   'ring-liars': { nodes: '80', keys: '12', hostile: '0.25', around: '0,16', methods: 'plain,4 routes' },
   'ring-storage': { nodes: '200', records: '4000', copies: '1,4' },
-  'ring-upkeep': { nodes: '20', records: '0,20', minutes: '1', days: '0.002' }
+  'ring-upkeep': { nodes: '20', records: '0,20', minutes: '1', days: '0.002' },
+  'superpeer-rules': {
+    peers: '600',
+    redesigned: '800',
+    clusters: '1,10,600',
+    redundant: '10,100',
+    outdegrees: '3.1,10',
+    ttls: '1,3'
+  }
 }
 
 function run(experiment: Experiment, seed = 1): Row[] {

@@ -13,6 +13,7 @@ import ringMerge from './ring-merge.ts'
 import ringPath from './ring-path.ts'
 import ringStorage from './ring-storage.ts'
 import ringUpkeep from './ring-upkeep.ts'
+import superpeerRules from './superpeer-rules.ts'
 import upkeep from './upkeep.ts'
 import walks from './walks.ts'
 
@@ -33,5 +34,6 @@ export const experiments: readonly Experiment[] = [
   ringMerge,
   ringLiars,
   ringStorage,
-  ringUpkeep
+  ringUpkeep,
+  superpeerRules
 ]
