@@ -1,11 +1,11 @@
-import { rm, statfs } from 'node:fs/promises'
+import { realpath, rm, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BrokerCommand, BrokerEvent } from '../../protocols/broker/index.ts'
 import type { Infohash } from '../../protocols/core/ids.ts'
-import type { GetEvent, GetOptions } from '../api.ts'
 import { asShoalError, type ErrorCode, ShoalError } from '../errors.ts'
 import type { Library } from '../library/library.ts'
 import type { Target } from '../transfers/target.ts'
+import type { Transfers } from '../transfers/transfers.ts'
 
 export const hostingConfig = {
   /** How often a broker hears that a fetch goes on. */
@@ -18,11 +18,8 @@ export type FetchOrder = Extract<BrokerEvent, { type: 'fetch' }>
 
 export interface HostingParts {
   command(command: BrokerCommand): void
-  transfers: {
-    fetch(target: Target, options: GetOptions): AsyncIterable<GetEvent>
-    forget(id: string, options: { delete: boolean }): Promise<unknown>
-  }
-  library: Pick<Library, 'placesOf' | 'placeOf' | 'unshare'>
+  transfers: Pick<Transfers, 'fetch' | 'forget' | 'list'>
+  library: Pick<Library, 'infoOf' | 'sharesBelow' | 'unshare'>
   /** What is hosted lies below it, each item in a folder that is called by its infohash. */
   folder: string
   /** What the user gives to others, bytes. */
@@ -64,23 +61,19 @@ export class Hosting {
 
   /** Deletes what was fetched for others, and nothing that this node shares itself. */
   async release(infohash: Infohash): Promise<void> {
-    const { transfers, library } = this.#parts
+    const { transfers } = this.#parts
     const running = this.#running.get(infohash)
     running?.abort.abort()
     await running?.ended
-    await transfers.forget(infohash, { delete: true }).catch(() => {})
-    const folder = this.#folderOf(infohash)
-    const shares = library.placesOf(infohash).filter(path => path.startsWith(`${folder}/`))
-    if (shares.length > 0) await library.unshare(shares)
-    await rm(folder, { recursive: true, force: true })
+    if (transfers.list().some(({ id }) => id === infohash)) await transfers.forget(infohash, { delete: true })
+    await this.#clear(infohash)
   }
 
-  /** Tells the broker of items that are there no more, or are not what they were. */
-  async check(held: Iterable<Infohash>): Promise<void> {
+  /** Tells the broker which items are there no more, or are not what they were. */
+  check(held: Iterable<Infohash>): void {
+    const { library, command } = this.#parts
     for (const infohash of held) {
-      if (this.#isClosed) return
-      if (this.#running.has(infohash) || (await this.#parts.library.placeOf(infohash)) !== undefined) continue
-      this.#parts.command({ type: 'lost', infohash })
+      if (library.infoOf(infohash) === undefined && !this.#running.has(infohash)) command({ type: 'lost', infohash })
     }
   }
 
@@ -98,6 +91,8 @@ export class Hosting {
       leads: { holders: sources.map(String), addresses: [], trackers: [] }
     }
     try {
+      // what lies there without a transfer is an earlier copy that was lost or damaged
+      if (!transfers.list().some(({ id }) => id === infohash)) await this.#clear(infohash)
       let reportedAt = 0
       for await (const event of transfers.fetch(target, { out: this.#folderOf(infohash), signal })) {
         if (event.type === 'liar') continue
@@ -115,6 +110,14 @@ export class Hosting {
       const { code, message } = asShoalError(thrown)
       command({ type: 'fetchFailed', infohash, reason: message, isPermanent: PERMANENT.has(code) })
     }
+  }
+
+  async #clear(infohash: Infohash): Promise<void> {
+    const folder = this.#folderOf(infohash)
+    const place = await realpath(folder).catch(() => folder)
+    const shares = this.#parts.library.sharesBelow(place)
+    if (shares.length > 0) await this.#parts.library.unshare(shares)
+    await rm(folder, { recursive: true, force: true })
   }
 
   #folderOf(infohash: Infohash): string {

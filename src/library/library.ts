@@ -212,6 +212,14 @@ export class Library {
     return path === undefined ? undefined : { path, size }
   }
 
+  /** Paths of the shares that lie in a folder. */
+  sharesBelow(folder: string): string[] {
+    return this.#catalogue
+      .shares()
+      .map(({ path }) => path)
+      .filter(path => isInside(path, folder))
+  }
+
   infoOf(infohash: Infohash): Uint8Array | undefined {
     return this.#catalogue.infoOf(infohash)
   }
