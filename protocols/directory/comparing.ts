@@ -1,7 +1,7 @@
+import type { Agenda, Appointment } from '../core/agenda.ts'
 import { isOwned } from '../core/keyspace.ts'
 import type { Peer } from '../core/peer.ts'
 import type { Rng } from '../core/rng.ts'
-import type { Agenda, Appointment } from './agenda.ts'
 import { type DirectoryConfig, directoryLimits } from './config.ts'
 import { areSame, digestOf, listedOf } from './digests.ts'
 import type { StoredEntry } from './entry.ts'

@@ -1,7 +1,7 @@
+import type { Agenda } from '../core/agenda.ts'
 import type { RingId } from '../core/keyspace.ts'
 import type { Peer } from '../core/peer.ts'
 import type { Rng } from '../core/rng.ts'
-import type { Agenda } from './agenda.ts'
 import type { FailureCode, Found } from './commands.ts'
 import { type DirectoryConfig, directoryLimits } from './config.ts'
 import { isNewer, type StoredEntry } from './entry.ts'

@@ -1,5 +1,5 @@
+import type { Agenda, Appointment } from '../core/agenda.ts'
 import type { RingId } from '../core/keyspace.ts'
-import type { Agenda, Appointment } from './agenda.ts'
 import type { Found } from './commands.ts'
 import { directoryLimits } from './config.ts'
 import type { Outbox } from './outbox.ts'

@@ -1,8 +1,8 @@
+import type { Agenda, Appointment } from '../core/agenda.ts'
 import { DecodeError } from '../core/codec.ts'
 import type { RingId } from '../core/keyspace.ts'
 import type { Rng } from '../core/rng.ts'
 import { TokenBucket } from '../core/token-bucket.ts'
-import type { Agenda, Appointment } from './agenda.ts'
 import type { Draft, FailureCode } from './commands.ts'
 import { type DirectoryConfig, directoryLimits } from './config.ts'
 import {

@@ -1,6 +1,6 @@
+import type { Agenda } from '../core/agenda.ts'
 import { isBetween, type RingId } from '../core/keyspace.ts'
 import type { Peer } from '../core/peer.ts'
-import type { Agenda } from './agenda.ts'
 import type { FailureCode } from './commands.ts'
 import type { DirectoryConfig } from './config.ts'
 import type { Entry } from './entry.ts'

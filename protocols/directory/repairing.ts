@@ -1,7 +1,7 @@
+import type { Agenda, Appointment } from '../core/agenda.ts'
 import type { RingId } from '../core/keyspace.ts'
 import type { Peer } from '../core/peer.ts'
 import type { Rng } from '../core/rng.ts'
-import type { Agenda, Appointment } from './agenda.ts'
 import type { Comparing } from './comparing.ts'
 import type { DirectoryConfig } from './config.ts'
 import type { Outbox } from './outbox.ts'

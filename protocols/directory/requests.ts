@@ -1,5 +1,5 @@
+import type { Agenda, Appointment } from '../core/agenda.ts'
 import type { Peer } from '../core/peer.ts'
-import type { Agenda, Appointment } from './agenda.ts'
 import { directoryLimits } from './config.ts'
 import type { Answer, DirectoryMessage, Question } from './messages.ts'
 import type { Outbox } from './outbox.ts'

@@ -1,6 +1,6 @@
+import type { Agenda, Appointment } from '../core/agenda.ts'
 import { isBetween, isOwned, type RingId, ringAdd } from '../core/keyspace.ts'
 import type { Rng } from '../core/rng.ts'
-import type { Agenda, Appointment } from './agenda.ts'
 import type { Comparing } from './comparing.ts'
 import { type DirectoryConfig, directoryLimits } from './config.ts'
 import type { Lookups } from './lookups.ts'
