@@ -11,6 +11,8 @@ import { test } from 'node:test'
 const root = resolve(import.meta.dirname, '..')
 const PURE_PACKAGES = /^(uint8arrays|uint8arraylist|multiformats)(\/|$)/
 const CORE = /^protocols\/core\//
+/** The query language, hits and their types: what may be said about files. */
+const SEARCH = /^protocols\/search\/(?!handler)/
 const METAINFO = /^protocols\/metainfo\/(?!handler)/
 /** `handler.ts`, or `swarm-handler.ts` where one file is too little. */
 const HANDLER = /[/-]handler\.ts$/
@@ -41,6 +43,15 @@ const RULES: Rule[] = [
       sameFolder(imported, from) ||
       NETWORK_PACKAGES.test(imported),
     why: 'a handler imports its own folder, core, protocols/libp2p, metainfo, libp2p, it-* and node:*'
+  },
+  {
+    files: /^protocols\/superpeer\//,
+    may: (imported, from) =>
+      PURE_PACKAGES.test(imported) ||
+      CORE.test(imported) ||
+      SEARCH.test(imported) ||
+      (sameFolder(imported, from) && !HANDLER.test(imported)),
+    why: 'the machine of super-peers imports core, search and its own folder, never a handler'
   },
   {
     files: /^protocols\/(exchange|tracker|proof)\//,

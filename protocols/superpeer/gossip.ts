@@ -1,0 +1,129 @@
+import type { Agenda, Appointment } from '../core/agenda.ts'
+import type { Peer } from '../core/peer.ts'
+import { PeerRates } from '../core/peer-rates.ts'
+import type { Rng } from '../core/rng.ts'
+import type { Adverts } from './adverts.ts'
+import { type SuperPeerConfig, superPeerLimits } from './config.ts'
+import type { Advert } from './messages.ts'
+import type { Outbox } from './outbox.ts'
+
+/** Adverts of one message that nobody has asked for. */
+const TOLD = 4
+
+export interface GossipInit {
+  config: SuperPeerConfig
+  outbox: Outbox
+  agenda: Agenda
+  rng: Rng
+  adverts: Adverts
+  /** This node's own advert, while it is a super-peer. */
+  own: () => Advert | undefined
+  /** Who else may be told: super-peers of ours, clients. */
+  partners: () => Iterable<Peer>
+  /** Whether super-peers are missed, and none is left to ask. */
+  isSeeking: () => boolean
+  onFresh: () => void
+}
+
+/** How super-peers become known: told to neighbours that come up, rarely to others, and to whoever misses some. */
+export class Gossip {
+  readonly #init: GossipInit
+  readonly #neighbours = new Set<Peer>() // BOUNDED by the overlay's active view
+  readonly #adverts = new PeerRates(superPeerLimits.adverts, superPeerLimits.maxRates)
+  readonly #seeks = new PeerRates(superPeerLimits.seeks, superPeerLimits.maxRates)
+  #seek: Appointment | undefined
+  #seekMs: number
+
+  constructor(init: GossipInit) {
+    this.#init = init
+    this.#seekMs = init.config.seekMs
+  }
+
+  start(): void {
+    this.#later()
+  }
+
+  neighbourUp(peer: Peer): void {
+    if (peer === this.#init.outbox.self || this.#neighbours.has(peer)) return
+    this.#neighbours.add(peer)
+    this.#tell(peer)
+    this.seekSoon()
+  }
+
+  neighbourDown(peer: Peer): void {
+    this.#neighbours.delete(peer)
+  }
+
+  /** This node's own has changed so much that others should know. */
+  push(): void {
+    for (const peer of this.#neighbours) this.#tell(peer)
+  }
+
+  onAdverts(from: Peer, adverts: readonly Advert[]): void {
+    const { outbox, onFresh } = this.#init
+    if (!this.#adverts.take(from, outbox.now)) return
+    const fresh = this.#init.adverts.take(from, adverts)
+    if (fresh === undefined) {
+      outbox.penalise(from, 'an advert that nobody signed')
+      return
+    }
+    if (fresh > 0) this.#seekMs = this.#init.config.seekMs
+    onFresh()
+  }
+
+  onWanted(from: Peer): void {
+    const { outbox } = this.#init
+    if (!this.#seeks.take(from, outbox.now)) return
+    const adverts = this.some(superPeerLimits.maxAdverts, from)
+    if (adverts.length > 0) outbox.send(from, { type: 'adverts', adverts })
+  }
+
+  /** Own first. */
+  some(count: number, to: Peer): Advert[] {
+    const own = this.#init.own()
+    const others = this.#init.adverts.sample(own === undefined ? count : count - 1, to)
+    return own === undefined ? others : [own, ...others]
+  }
+
+  /** Something is missed: asks soon, and then less and less often. */
+  seekSoon(): void {
+    this.#seekMs = this.#init.config.seekMs
+    this.#seekLater()
+  }
+
+  #seekLater(): void {
+    const { outbox, agenda, rng } = this.#init
+    if (this.#seek !== undefined || !this.#init.isSeeking()) return
+    const wait = this.#seekMs * (0.5 + rng.unit())
+    this.#seek = agenda.at(outbox.now, outbox.now + wait, () => {
+      this.#seek = undefined
+      if (!this.#init.isSeeking()) return
+      const asked = this.#somebody()
+      if (asked !== undefined) outbox.send(asked, { type: 'advertsWanted' })
+      this.#seekMs = Math.min(this.#seekMs * 2, this.#init.config.seekLastMs)
+      this.#seekLater()
+    })
+  }
+
+  #later(): void {
+    const { outbox, agenda, rng, config } = this.#init
+    agenda.at(outbox.now, outbox.now + config.gossipMs * (0.75 + rng.unit() / 2), () => {
+      this.#init.adverts.sweep()
+      const peer = this.#somebody()
+      // one that has no neighbours is at rest: it is told, and tells nobody
+      if (peer !== undefined && (this.#neighbours.size > 0 || this.#init.own() !== undefined)) this.#tell(peer)
+      this.#later()
+    })
+  }
+
+  #somebody(): Peer | undefined {
+    const peers = new Set([...this.#neighbours, ...this.#init.partners()])
+    for (const { peer } of this.#init.adverts.live()) peers.add(peer)
+    return peers.size === 0 ? undefined : this.#init.rng.pick([...peers])
+  }
+
+  #tell(to: Peer): void {
+    const adverts = this.some(TOLD, to)
+    if (adverts.length > 0) this.#init.outbox.send(to, { type: 'adverts', adverts })
+  }
+}
