@@ -205,9 +205,9 @@ export interface SearchResult {
   hops: number
   /**
    * In which part of the search it was found first, and by way of which neighbour; `own` and this node for its own,
-   * `directory` and the holder when the ring named it.
+   * `super` and the super-peer that told it; `directory` and the holder when the ring named it.
    */
-  foundBy: { how: 'own' | 'flood' | 'summaries' | 'walk' | 'directory'; via: string }
+  foundBy: { how: 'own' | 'flood' | 'summaries' | 'walk' | 'super' | 'directory'; via: string }
   /** How well the name fits the query, 0 to 1; computed here, whatever holders say. */
   relevance: number
 }

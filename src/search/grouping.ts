@@ -1,6 +1,7 @@
 import type { FileId, Infohash } from '../../protocols/core/ids.ts'
-import { matches, type ParsedQuery, relevance, type SearchEvent } from '../../protocols/search/index.ts'
+import { matches, type ParsedQuery, relevance } from '../../protocols/search/index.ts'
 import { Places } from './places.ts'
+import type { FoundHits } from './searches.ts'
 
 /** Most results that one search collects, whatever the network sends. */
 const MAX_RESULTS = 1_000
@@ -27,11 +28,11 @@ export interface Origin {
 
 /** How a result was found first. */
 export interface FoundBy {
-  how: Extract<SearchEvent, { type: 'hits' }>['how'] | 'directory'
+  how: FoundHits['how'] | 'directory'
   via: string
 }
 
-export function originOf({ holder, via, how, hops }: Extract<SearchEvent, { type: 'hits' }>): Origin {
+export function originOf({ holder, via, how, hops }: FoundHits): Origin {
   return { holder: holder as string, via: via as string, how, hops }
 }
 

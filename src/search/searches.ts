@@ -1,6 +1,7 @@
 import type { FileId } from '../../protocols/core/ids.ts'
 import type { Peer } from '../../protocols/core/peer.ts'
 import type { Query, SearchAccount, SearchCommand, SearchEvent, Strategy } from '../../protocols/search/index.ts'
+import type { SuperPeerEvent } from '../../protocols/superpeer/index.ts'
 import { ShoalError } from '../errors.ts'
 
 const MAX_RUNNING = 64
@@ -30,7 +31,10 @@ export interface SearchRun {
   onBegin?(judge: Judge): void
 }
 
-export type FoundHits = Extract<SearchEvent, { type: 'hits' }>
+/** What super-peers were asked for comes from their protocol. */
+export type SupersSearchEvent = Extract<SuperPeerEvent, { type: 'hits' | 'searchDone' }>
+
+export type FoundHits = Extract<SearchEvent | SupersSearchEvent, { type: 'hits' }>
 
 interface Running {
   run: SearchRun
@@ -105,8 +109,8 @@ export class Searches {
     for (const { fail } of [...this.#running.values()]) fail(stops())
   }
 
-  /** What the search protocol tells. */
-  onEvent(event: SearchEvent): void {
+  /** What the search protocol tells, or that of super-peers. */
+  onEvent(event: SearchEvent | SupersSearchEvent): void {
     const running = this.#running.get(event.search)
     if (running === undefined) return
     if (event.type === 'hits') running.run.onHits(event)

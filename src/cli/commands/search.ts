@@ -100,6 +100,7 @@ const HOW: Readonly<Record<SearchResult['foundBy']['how'], string>> = {
   flood: 'by a flood',
   summaries: 'by summaries',
   walk: 'by a walk',
+  super: 'by super-peers',
   directory: 'in the directory'
 }
 
@@ -175,5 +176,6 @@ class ResultLines {
 function foundText({ foundBy: { how, via }, hops }: SearchResult): string {
   if (how === 'own') return 'found here'
   if (how === 'directory') return `found in the directory, where ${peerText(via)} says that it has it`
+  if (how === 'super') return `found by super-peer ${peerText(via)}, ${countText(hops, 'hop')} away`
   return `found ${HOW[how]} by way of ${peerText(via)}, ${countText(hops, 'hop')} away`
 }
