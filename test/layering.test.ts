@@ -41,6 +41,7 @@ const RULES: Rule[] = [
       METAINFO.test(imported) ||
       /^protocols\/libp2p\//.test(imported) ||
       sameFolder(imported, from) ||
+      (from === 'protocols/superpeer/handler.ts' && SEARCH.test(imported)) ||
       NETWORK_PACKAGES.test(imported),
     why: 'a handler imports its own folder, core, protocols/libp2p, metainfo, libp2p, it-* and node:*'
   },

@@ -30,14 +30,14 @@ const MAX_FAILURES = 4
 export class Adverts {
   readonly #config: SuperPeerConfig
   readonly #outbox: Outbox
-  readonly #crypto: Crypto
+  readonly #signing: Crypto
   readonly #rng: Rng
   readonly #known = new Map<Peer, Known>() // BOUNDED by maxKnown, and maxFromTeller of each teller
 
-  constructor(init: { config: SuperPeerConfig; outbox: Outbox; crypto: Crypto; rng: Rng }) {
+  constructor(init: { config: SuperPeerConfig; outbox: Outbox; signing: Crypto; rng: Rng }) {
     this.#config = init.config
     this.#outbox = init.outbox
-    this.#crypto = init.crypto
+    this.#signing = init.signing
     this.#rng = init.rng
   }
 
@@ -59,7 +59,7 @@ export class Adverts {
   sign(what: Omit<Advert, 'peer' | 'issued' | 'signature'>): Advert {
     const { self, wallS } = this.#outbox
     const unsigned = { ...what, peer: self, issued: wallS }
-    return { ...unsigned, signature: this.#crypto.sign(advertBytes(this.#config.network, unsigned)) }
+    return { ...unsigned, signature: this.#signing.sign(advertBytes(this.#config.network, unsigned)) }
   }
 
   /** Remembered from before. */
@@ -84,7 +84,7 @@ export class Adverts {
       if (peer === this.#outbox.self || !this.#isValid(advert)) continue
       const known = this.#known.get(peer)
       if (known?.advert !== undefined && known.advert.issued >= advert.issued) continue
-      if (!this.#crypto.verify(peer, advertBytes(this.#config.network, advert), advert.signature)) return undefined
+      if (!this.#signing.verify(peer, advertBytes(this.#config.network, advert), advert.signature)) return undefined
       if (known === undefined) {
         this.#add(peer, advert, from)
         fresh++

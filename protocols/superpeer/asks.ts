@@ -174,15 +174,17 @@ export class Asks {
   #check(own: Own, [first, part]: [Peer, Part]): void {
     const { config, scores, judging } = this.#init
     // what the first has not found is looked for anew, unless it has shown that it tells what there is
-    const isDoubtful = part.state === 'done' && part.holders < own.want && !scores.isTrusted(first)
-    const second = this.#ask(own, isDoubtful ? own.budget : Math.ceil(own.budget * config.secondShare))
+    const isTrusted = scores.isTrusted(first)
+    const isDoubtful = part.state === 'done' && part.holders < own.want && !isTrusted
+    const budget = isDoubtful ? own.budget : Math.ceil(own.budget * config.secondShare)
+    const second = this.#ask(own, budget, isTrusted ? Math.max(1, own.want - own.holders.size) : own.want)
     if (second === undefined) return
     judging.onPair(own.search, first, second)
     if (part.state === 'done') judging.onFirstEnd(own.search, first, part.holders < own.want)
   }
 
   /** One of those that have not been asked yet, the better the likelier; else one that could have done more. */
-  #ask(own: Own, budget: number): Peer | undefined {
+  #ask(own: Own, budget: number, want = own.want): Peer | undefined {
     const { outbox, rng, scores, supers } = this.#init
     const untried = supers().filter(peer => !own.parts.has(peer))
     const spared = supers().filter(peer => {
@@ -197,7 +199,7 @@ export class Asks {
       type: 'ask',
       ask: own.ask,
       query: own.query,
-      want: own.want,
+      want,
       limit: own.limit,
       budget,
       timeoutMs: Math.max(1, own.endMs - outbox.now),

@@ -66,6 +66,13 @@ export class Attaching {
     return count
   }
 
+  /** That this node has or could have. */
+  get existing(): number {
+    let count = this.#told.length
+    for (const { peer } of this.#init.adverts.live()) if (!this.has(peer) && !this.#init.isAvoided(peer)) count++
+    return count
+  }
+
   get missing(): number {
     return this.#isOff ? 0 : Math.max(0, this.#init.config.supers - this.#staying.length)
   }
@@ -103,7 +110,7 @@ export class Attaching {
     for (const [peer, link] of this.#links) {
       const isStep = update !== undefined && link.indexed === update.base
       this.#init.outbox.send(peer, isStep ? update : { type: 'attach', head, siblings: this.#siblings(peer) })
-      this.#await(peer, link, 1)
+      this.#expect(peer, link, 1)
     }
     this.maintain()
   }
@@ -112,7 +119,7 @@ export class Attaching {
     const link = this.#links.get(from)
     if (link === undefined) return
     this.#heard(from, link)
-    this.#await(from, link, INDEX_REQUESTS)
+    this.#expect(from, link, INDEX_REQUESTS)
     this.#changed()
   }
 
@@ -132,7 +139,7 @@ export class Attaching {
     const link = this.#links.get(from)
     if (link?.state !== 'attached') return
     link.heardMs = this.#init.outbox.now
-    if (link.limit !== undefined) this.#await(from, link, INDEX_REQUESTS)
+    if (link.limit !== undefined) this.#expect(from, link, INDEX_REQUESTS)
   }
 
   onPong(from: Peer): void {
@@ -226,7 +233,7 @@ export class Attaching {
     }
     this.#links.set(peer, link)
     outbox.send(peer, { type: 'attach', head, siblings: this.#siblings(peer) })
-    this.#await(peer, link, 1)
+    this.#expect(peer, link, 1)
   }
 
   #heard(peer: Peer, link: Link): void {
@@ -239,7 +246,7 @@ export class Attaching {
   }
 
   /** It is given up when it has said nothing by then. */
-  #await(peer: Peer, link: Link, requests: number): void {
+  #expect(peer: Peer, link: Link, requests: number): void {
     const { outbox, agenda, config } = this.#init
     this.#settle(link)
     link.limit = agenda.at(outbox.now, outbox.now + requests * config.requestMs, () => this.onDown(peer))
@@ -256,7 +263,7 @@ export class Attaching {
       this.#pingLater(peer, link)
       if (link.limit !== undefined) return
       outbox.send(peer, { type: 'ping' })
-      this.#await(peer, link, 1)
+      this.#expect(peer, link, 1)
     })
   }
 

@@ -41,7 +41,7 @@ export interface IndexingInit {
   outbox: Outbox
   agenda: Agenda
   rng: Rng
-  crypto: Crypto
+  signing: Crypto
   store: CatalogueStore
   clients: Clients
   adverts: Adverts
@@ -90,7 +90,7 @@ export class Indexing {
   }
 
   onUpdate(from: Peer, { head, base, added, removed }: SuperPeerMessageOf<'update'>): void {
-    const { outbox, clients, store, crypto, refuse } = this.#init
+    const { outbox, clients, store, signing, refuse } = this.#init
     if (!clients.has(from)) {
       refuse(from, 'noSuper')
       return
@@ -107,7 +107,7 @@ export class Indexing {
       refuse(from, why)
       return
     }
-    const keyed = added.map(item => ({ key: keyOf(item, crypto), item }))
+    const keyed = added.map(item => ({ key: keyOf(item, signing), item }))
     if (store.head(from)?.seq === base && !this.#pulls.has(from)) {
       const gone = new Set(removed)
       const keys = new Set(store.keys(from).filter(key => !gone.has(key)))
@@ -160,7 +160,7 @@ export class Indexing {
   }
 
   #refusalOf(from: Peer, head: CatalogueHead): Refusal | undefined {
-    const { outbox, crypto, config, store } = this.#init
+    const { outbox, signing, config, store } = this.#init
     const { skewMs, maxHeadMs, maxItems } = superPeerLimits
     const expiresMs = head.expires * 1_000
     if (head.publisher !== from || head.bits !== bitsFor(head.count)) {
@@ -170,7 +170,7 @@ export class Indexing {
     if (head.seq < (store.head(from)?.seq ?? 0)) return 'stale'
     if (expiresMs + skewMs < outbox.wallMs || expiresMs > outbox.wallMs + maxHeadMs + skewMs) return 'stale'
     if (head.count > maxItems) return 'tooLarge'
-    if (!crypto.verify(from, headBytes(config.network, head), head.signature)) {
+    if (!signing.verify(from, headBytes(config.network, head), head.signature)) {
       outbox.penalise(from, 'a head of a catalogue that nobody signed')
       return 'forged'
     }
@@ -199,7 +199,7 @@ export class Indexing {
 
   #begin(head: CatalogueHead, siblings: readonly Peer[]): void {
     const { publisher } = head
-    const { store, crypto, adverts, outbox } = this.#init
+    const { store, signing, adverts, outbox } = this.#init
     const present = this.#pulls.get(publisher)
     if (present?.pull.head.root === head.root) return
     this.#stop(publisher)
@@ -208,7 +208,7 @@ export class Indexing {
       peer => peer !== outbox.self && peer !== publisher && adverts.get(peer) !== undefined
     )
     this.#pulls.set(publisher, {
-      pull: new Pull(head, store.keys(publisher), crypto),
+      pull: new Pull(head, store.keys(publisher), signing),
       sources: [...new Set(others), publisher],
       asked: undefined,
       items: [],
@@ -321,7 +321,7 @@ export class Indexing {
   }
 
   #rootOf(sortedKeys: Parameters<typeof bucketHashes>[0], bits: number): string {
-    const { crypto } = this.#init
-    return rootOf(bucketHashes(sortedKeys, bits, crypto), crypto)
+    const { signing } = this.#init
+    return rootOf(bucketHashes(sortedKeys, bits, signing), signing)
   }
 }

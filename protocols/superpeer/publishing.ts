@@ -22,7 +22,7 @@ export interface PublishingInit {
   config: SuperPeerConfig
   outbox: Outbox
   agenda: Agenda
-  crypto: Crypto
+  signing: Crypto
   store: CatalogueStore
   /** The head is another; `update` tells how to come to it from the one before, when that fits a message. */
   onHead: (head: CatalogueHead, update: SuperPeerMessageOf<'update'> | undefined) => void
@@ -54,7 +54,7 @@ export class Publishing {
       if (wanted.size >= superPeerLimits.maxItems) break
       if (!isSound(item) || bytes + itemBytes(item) > superPeerLimits.maxCatalogueBytes) continue
       bytes += itemBytes(item)
-      wanted.set(keyOf(item, this.#init.crypto), item)
+      wanted.set(keyOf(item, this.#init.signing), item)
     }
     this.#wanted = wanted
     const { outbox, agenda, config } = this.#init
@@ -85,7 +85,7 @@ export class Publishing {
   }
 
   #sign(sortedKeys: readonly ItemKey[], change: Change): void {
-    const { outbox, store, crypto, config, onHead } = this.#init
+    const { outbox, store, signing, config, onHead } = this.#init
     const before = store.head(outbox.self)
     const bits = bitsFor(sortedKeys.length)
     const unsigned = {
@@ -93,9 +93,9 @@ export class Publishing {
       expires: Math.floor((outbox.wallMs + config.headMs) / 1_000),
       count: sortedKeys.length,
       bits,
-      root: rootOf(bucketHashes(sortedKeys, bits, crypto), crypto)
+      root: rootOf(bucketHashes(sortedKeys, bits, signing), signing)
     }
-    const signature = crypto.sign(headBytes(config.network, unsigned))
+    const signature = signing.sign(headBytes(config.network, unsigned))
     const head = { publisher: outbox.self, ...unsigned, signature }
     store.apply(head, change)
     this.#head = head

@@ -11,15 +11,15 @@ import type { Outbox } from './outbox.ts'
 export class Telling {
   readonly #outbox: Outbox
   readonly #store: CatalogueStore
-  readonly #crypto: Crypto
+  readonly #signing: Crypto
   readonly #bulk = new PeerRates(superPeerLimits.bulk, superPeerLimits.maxRates)
   readonly #allBulk = new TokenBucket(superPeerLimits.allBulk)
   #items = 0
 
-  constructor(init: { outbox: Outbox; store: CatalogueStore; crypto: Crypto }) {
+  constructor(init: { outbox: Outbox; store: CatalogueStore; signing: Crypto }) {
     this.#outbox = init.outbox
     this.#store = init.store
-    this.#crypto = init.crypto
+    this.#signing = init.signing
   }
 
   /** Items that were told so far. */
@@ -32,7 +32,7 @@ export class Telling {
     const { self } = this.#outbox
     const head = this.#store.head(self)
     const mayTell = head?.bits === bits && this.#takes(from, 32 * 2 ** bits)
-    const hashes = mayTell ? bucketHashes(this.#store.keys(self), bits, this.#crypto) : []
+    const hashes = mayTell ? bucketHashes(this.#store.keys(self), bits, this.#signing) : []
     this.#outbox.send(from, { type: 'hashes', id, hashes })
   }
 
