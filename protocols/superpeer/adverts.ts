@@ -55,6 +55,11 @@ export class Adverts {
     return [...this.#known.values()].filter(({ advert }) => advert !== undefined && this.#isValid(advert))
   }
 
+  /** Whether some super-peer would take somebody. */
+  get hasRoom(): boolean {
+    return this.live().some(({ free, failures }) => free > 0 && failures === 0)
+  }
+
   /** This node's own, to be told others. */
   sign(what: Omit<Advert, 'peer' | 'issued' | 'signature'>): Advert {
     const { self, wallS } = this.#outbox

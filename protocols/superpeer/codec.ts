@@ -23,6 +23,7 @@ import { type Advert, REFUSALS, type SharedHit, type SuperPeerMessage } from './
 const TYPES = [
   'adverts',
   'advertsWanted',
+  'volunteersWanted',
   'attach',
   'accepted',
   'refused',
@@ -128,6 +129,9 @@ function write(writer: ByteWriter, message: SuperPeerMessage, peers: PeerCodec):
       writer.u32(message.ask)
       return
     case 'advertsWanted':
+    case 'volunteersWanted':
+      writer.u8(message.missing)
+      return
     case 'accepted':
     case 'ping':
       return
@@ -149,6 +153,8 @@ function read(type: SuperPeerMessage['type'], reader: ByteReader, peers: PeerCod
     case 'pong':
       return { type, adverts: reader.list(maxAdverts, readAdvert) }
     case 'advertsWanted':
+    case 'volunteersWanted':
+      return { type, missing: readMissing(reader) }
     case 'accepted':
     case 'ping':
       return { type }
@@ -311,6 +317,12 @@ function readBits(reader: ByteReader): number {
   const bits = reader.u8()
   if (bits > maxBits) throw new DecodeError(`a catalogue of 2^${bits} buckets`)
   return bits
+}
+
+function readMissing(reader: ByteReader): number {
+  const missing = reader.u8()
+  if (missing > maxSiblings) throw new DecodeError(`a peer that misses ${missing} super-peers`)
+  return missing
 }
 
 function readFlag(reader: ByteReader): boolean {

@@ -20,8 +20,10 @@ export interface GossipInit {
   own: () => Advert | undefined
   /** Who else may be told: super-peers of ours, clients. */
   partners: () => Iterable<Peer>
-  /** Whether super-peers are missed, and none is left to ask. */
-  isSeeking: () => boolean
+  /** Super-peers that are missed while none is left to ask. */
+  missing: () => number
+  /** Somebody misses so many, and we know of none that has room. */
+  onShortage: (from: Peer, missing: number) => void
   onFresh: () => void
 }
 
@@ -71,11 +73,12 @@ export class Gossip {
     onFresh()
   }
 
-  onWanted(from: Peer): void {
+  onWanted(from: Peer, missing: number): void {
     const { outbox } = this.#init
     if (!this.#seeks.take(from, outbox.now)) return
     const adverts = this.some(superPeerLimits.maxAdverts, from)
     if (adverts.length > 0) outbox.send(from, { type: 'adverts', adverts })
+    if (!this.#init.adverts.hasRoom && (this.#init.own()?.free ?? 0) === 0) this.#init.onShortage(from, missing)
   }
 
   /** Own first. */
@@ -93,14 +96,17 @@ export class Gossip {
 
   #seekLater(): void {
     const { outbox, agenda, rng } = this.#init
-    if (this.#seek !== undefined || !this.#init.isSeeking()) return
+    if (this.#seek !== undefined || this.#init.missing() === 0) return
     const wait = this.#seekMs * (0.5 + rng.unit())
     this.#seek = agenda.at(outbox.now, outbox.now + wait, () => {
       this.#seek = undefined
-      if (!this.#init.isSeeking()) return
+      const missing = this.#init.missing()
+      if (missing === 0) return
       const asked = this.#somebody()
-      if (asked !== undefined) outbox.send(asked, { type: 'advertsWanted' })
-      this.#seekMs = Math.min(this.#seekMs * 2, this.#init.config.seekLastMs)
+      if (asked !== undefined) outbox.send(asked, { type: 'advertsWanted', missing })
+      // who has two can wait
+      const lastMs = this.#init.config.seekLastMs / (missing > 1 ? 4 : 1)
+      this.#seekMs = Math.min(this.#seekMs * 2, lastMs)
       this.#seekLater()
     })
   }

@@ -36,7 +36,10 @@ export interface HolderPlace {
 
 export type SuperPeerMessage =
   | { readonly type: 'adverts'; readonly adverts: readonly Advert[] }
-  | { readonly type: 'advertsWanted' }
+  /** The sender misses so many super-peers. */
+  | { readonly type: 'advertsWanted'; readonly missing: number }
+  /** To a client: others miss so many, and nobody has room. */
+  | { readonly type: 'volunteersWanted'; readonly missing: number }
   /** Be, or remain, my super-peer. `siblings`: others that have the catalogue. */
   | { readonly type: 'attach'; readonly head: CatalogueHead; readonly siblings: readonly Peer[] }
   | { readonly type: 'accepted' }

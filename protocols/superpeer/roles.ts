@@ -42,6 +42,8 @@ export class Roles {
   #about: number | undefined
   #bar: number
   #sinceMs = 0
+  /** Not called again before. */
+  #notBeforeMs = 0
   #busySinceMs = 0
   #overloaded = 0
   #rounds = 0
@@ -87,6 +89,18 @@ export class Roles {
 
   onPopulation(about: number | undefined): void {
     this.#about = about
+  }
+
+  /** Others miss super-peers, and may not be able to be one: those that have all of theirs volunteer too. */
+  onWanted(missing: number): void {
+    const { outbox, config, adverts, rng } = this.#init
+    if (this.#part !== 'auto' || this.#state !== 'peer' || this.#about === undefined) return
+    if (outbox.now < this.#notBeforeMs || this.#about < config.minPopulation || adverts.hasRoom) return
+    this.#notBeforeMs = outbox.now + config.electionMs
+    const strength = this.#strength === undefined ? undefined : strengthOf(this.#strength)
+    if (strength === undefined || strength < config.bar / 2) return
+    // one that asks is one of several, and asks less and less often
+    if (rng.unit() < (2 * strength * missing) / this.#usualSlots()) this.#become('super', 'others miss super-peers')
   }
 
   #roundLater(): void {

@@ -151,6 +151,12 @@ export class Serving {
     }
   }
 
+  callVolunteer(except: Peer, missing: number): void {
+    const { outbox, rng } = this.#init
+    const others = [...this.clients.peers()].filter(peer => peer !== except)
+    if (others.length > 0) outbox.send(rng.pick(others), { type: 'volunteersWanted', missing })
+  }
+
   #refuse(peer: Peer, why: Refusal): void {
     const adverts = this.#init.adverts.sample(superPeerLimits.maxAdverts, peer)
     this.#init.outbox.send(peer, { type: 'refused', why, adverts })

@@ -111,7 +111,8 @@ export class SuperPeer implements Machine<SuperPeerCommand, SuperPeerMessage, Su
       adverts,
       own: () => serving.advert,
       partners: () => [...attaching.supers, ...serving.clients.peers()],
-      isSeeking: () => this.#isSeeking,
+      missing: () => this.#missing,
+      onShortage: (from, missing) => this.#onShortage(from, missing),
       onFresh: () => attaching.maintain()
     })
     this.#asks = new Asks({
@@ -223,9 +224,10 @@ export class SuperPeer implements Machine<SuperPeerCommand, SuperPeerMessage, Su
     return this.#state === 'left' ? undefined : this.#agenda.nextTick()
   }
 
-  get #isSeeking(): boolean {
-    if (this.#roles.isServing || this.#attaching.missing === 0) return false
-    return this.#publishing.head !== undefined && !this.#attaching.hasCandidates
+  /** Super-peers that are missed while none is left to ask. */
+  get #missing(): number {
+    if (this.#roles.isServing || this.#publishing.head === undefined || this.#attaching.hasCandidates) return 0
+    return this.#attaching.missing
   }
 
   #onCommand(command: Exclude<SuperPeerCommand, { type: 'leave' }>): void {
@@ -276,7 +278,10 @@ export class SuperPeer implements Machine<SuperPeerCommand, SuperPeerMessage, Su
         this.#gossip.onAdverts(from, message.adverts)
         return
       case 'advertsWanted':
-        this.#gossip.onWanted(from)
+        this.#gossip.onWanted(from, message.missing)
+        return
+      case 'volunteersWanted':
+        if (this.#attaching.has(from)) this.#roles.onWanted(message.missing)
         return
       case 'attach':
         this.#serving.indexing.onAttach(from, message)
@@ -344,6 +349,12 @@ export class SuperPeer implements Machine<SuperPeerCommand, SuperPeerMessage, Su
     const { holding, existing } = this.#attaching
     this.#resting.update(this.#roles.isServing ? 0 : holding, existing)
     this.#asks.onSupers()
+  }
+
+  /** A super-peer has clients that may be strong enough to be one. */
+  #onShortage(from: Peer, missing: number): void {
+    if (this.#roles.isServing) this.#serving.callVolunteer(from, missing)
+    else this.#roles.onWanted(missing)
   }
 
   #onRole(role: Role | 'steppingBack'): void {
