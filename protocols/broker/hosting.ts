@@ -61,34 +61,29 @@ export class Hosting {
     this.#sweepLater()
   }
 
-  onPlace(from: Peer, { order, usedBytes, brokers, sources }: Message<'place'>): void {
-    const key = itemKey(order)
-    const item = this.#items.get(key)
-    const answer = (outcome: PlaceOutcome): void => {
-      const { owner, infohash } = order
-      const placed = {
-        type: 'placed',
-        owner,
-        infohash,
-        seq: order.seq,
-        outcome,
-        offer: this.#offering.current
-      } as const
-      const mine = this.#items.get(key)
-      const lease = mine === undefined ? undefined : ownOf(this.#items.lease(mine))
-      this.#outbox.send(from, lease === undefined ? placed : { ...placed, lease })
-    }
-    if (!this.#rates.take(from, 'places', this.#outbox.now)) return answer('busy')
+  onPlace(from: Peer, place: Message<'place'>): void {
+    const { owner, infohash, seq } = place.order
+    const outcome = this.#place(from, place)
+    if (outcome === undefined) return
+    const placed = { type: 'placed', owner, infohash, seq, outcome, offer: this.#offering.current } as const
+    const item = this.#items.get(itemKey(place.order))
+    this.#outbox.send(from, item === undefined ? placed : { ...placed, lease: ownOf(this.#items.lease(item)) })
+  }
+
+  /** Undefined for one that is not worth an answer. */
+  #place(from: Peer, { order, usedBytes, brokers, sources }: Message<'place'>): PlaceOutcome | undefined {
+    if (!this.#rates.take(from, 'places', this.#outbox.now)) return 'busy'
+    const item = this.#items.get(itemKey(order))
     const check = this.#signing.checkOrder(order, from, item?.hosted.order)
-    if (check === 'wrong') return
-    if (check !== 'right' || order.copies === 0 || order.owner === this.#outbox.self) return answer('old')
+    if (check === 'wrong') return undefined
+    if (check !== 'right' || order.copies === 0 || order.owner === this.#outbox.self) return 'old'
     if (item !== undefined) {
       if (order.seq > item.hosted.order.seq) this.#renew(item, order)
       this.#hear(item, [from, ...brokers])
-      return answer(item.hosted.state === 'leaving' ? 'closed' : 'holds')
+      return item.hosted.state === 'leaving' ? 'closed' : 'holds'
     }
     const refusal = this.#refusalOf(order, usedBytes)
-    if (refusal !== undefined) return answer(refusal)
+    if (refusal !== undefined) return refusal
     const right = sources.filter(
       lease => lease.infohash === order.infohash && this.#signing.checkLease(lease, from) === 'right'
     )
@@ -101,13 +96,14 @@ export class Hosting {
       sources: right.map(({ host }) => host)
     })
     this.#offering.onPlacer(from)
-    answer('taken')
     this.#tell(added, from)
-    if (added.hosted.state !== 'fetching') return
-    this.#fetching++
-    if (same === undefined) this.#begin(added)
-    else this.#watch(added)
-    this.#offering.onUsed()
+    if (added.hosted.state === 'fetching') {
+      this.#fetching++
+      if (same === undefined) this.#begin(added)
+      else this.#watch(added)
+      this.#offering.onUsed()
+    }
+    return 'taken'
   }
 
   /** A newer order of what is hosted here. */
