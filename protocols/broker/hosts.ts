@@ -58,6 +58,11 @@ export class Hosts {
     return { claimed, seen: this.#domainOf(host) }
   }
 
+  /** Empty for one that has said nothing. */
+  domainSaid(host: Peer): string {
+    return (this.#own.get(host) ?? this.#heard.get(host))?.offer.domain ?? ''
+  }
+
   /** Returns whether the host is new here, or somewhere else than before. */
   onOffer(host: Peer, offer: Offer): boolean {
     const before = this.#own.get(host)

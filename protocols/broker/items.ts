@@ -234,12 +234,16 @@ export class Items {
       .indexOf(self)
   }
 
+  isDown(peer: Peer): boolean {
+    return this.#reach.isDown(peer)
+  }
+
   isLive(host: Peer, { heardAt, isFailed }: Known): boolean {
     const { now } = this.#outbox
     const { graceMs, leaseMs } = this.#config
     const downSince = this.#reach.downSince(host)
     if (isFailed || (downSince !== undefined && now >= downSince + graceMs)) return false
-    return Math.max(heardAt, this.#watches.get(host)?.stillAt ?? 0) + leaseMs > now
+    return Math.max(heardAt, this.#watches.get(host)?.stillAt ?? heardAt) + leaseMs > now
   }
 
   copies(item: Item): Copy[] {
@@ -266,7 +270,11 @@ export class Items {
   #know(item: Item, lease: Lease, heardAt: number): Known {
     const known = { lease, heardAt, isFailed: false, report: 0, releasedAt: undefined, renewedAt: undefined }
     item.leases.set(lease.host, known)
-    const watch = this.#watches.get(lease.host) ?? { items: new Set(), stillAt: 0, report: undefined }
+    const watch = this.#watches.get(lease.host) ?? {
+      items: new Set(),
+      stillAt: Number.NEGATIVE_INFINITY,
+      report: undefined
+    }
     watch.items.add(item)
     this.#watches.set(lease.host, watch)
     return known

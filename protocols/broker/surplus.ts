@@ -43,6 +43,11 @@ function apartFirst(copies: readonly Copy[]): Copy[] {
   return [...apart, ...together]
 }
 
+/** Those that would stay if nothing changed: as many as are wanted, as far apart as they are. */
+export function keptOf(live: readonly Copy[], wanted: number): Copy[] {
+  return apartFirst(live).slice(0, wanted)
+}
+
 /**
  * What may go of an item of which `wanted` copies are wanted. A complete copy only goes when as many complete ones stay,
  * as far apart as all of them are; one that is being fetched when as many are counted without it, unless it lies apart
@@ -60,7 +65,7 @@ export function surplusOf(copies: readonly Copy[], wanted: number): Copy[] {
     ])
     return fetching.filter(copy => !keptHosts.has(copy))
   }
-  const stays = apartFirst(held).slice(0, wanted)
+  const stays = keptOf(held, wanted)
   const useful = isCrowded(stays)
     ? fetching.find(copy => !stays.some(other => shareDomain(copy.domains, other.domains)))
     : undefined
