@@ -63,7 +63,7 @@ export class Deciding {
   /** Whether it is this node's turn to do something about copies that are missing. */
   #mayAct(item: Item, rank: number): boolean {
     const { brokers, takeoverMs, roomAnswerMs } = this.#config
-    const { now, self } = this.#outbox
+    const { now } = this.#outbox
     if (rank >= brokers) return false
     item.needSince ??= now
     const turnAt = item.needSince + rank * takeoverMs

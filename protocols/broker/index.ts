@@ -1,6 +1,8 @@
+export * from './broker.ts'
 export * from './commands.ts'
 export * from './config.ts'
 export { type Lease, type LeaseState, leaseBytes } from './lease.ts'
 export { MemoryBrokerStore } from './memory-store.ts'
+export * from './messages.ts'
 export { type Crypto, type Order, orderBytes } from './order.ts'
 export type { BrokerStore, Hosted, Owned } from './store.ts'
