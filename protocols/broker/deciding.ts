@@ -33,6 +33,7 @@ export class Deciding {
   decide(item: Item): void {
     if (item.order.copies === 0) this.#drop(item)
     else this.#keep(item)
+    this.#items.setOpen(item, item.pending.size > 0 || item.needSince !== undefined || item.surplusSince !== undefined)
     this.#reporting.onChange(item)
   }
 

@@ -53,6 +53,7 @@ export interface Item {
   isCrowded: boolean
   /** What was told the owner last, and that it is to be told. */
   told: string
+  toldAt: number
   status: Appointment | undefined
   /** The next look at it. */
   timer: Appointment | undefined
@@ -82,6 +83,8 @@ export class Items {
   readonly #ofOwner = new Map<Peer, Set<Item>>() // BOUNDED by the items
   readonly #watches = new Map<Peer, Watch>() // BOUNDED by the leases of the items
   readonly #changed = new Set<Item>() // BOUNDED by the items
+  /** Those for which something is under way or waits for somebody. BOUNDED by the items. */
+  readonly #open = new Set<Item>()
 
   constructor(init: {
     config: BrokerConfig
@@ -149,6 +152,7 @@ export class Items {
     this.#store.deleteOrder(owner, infohash)
     this.#items.delete(item.key)
     this.#changed.delete(item)
+    this.#open.delete(item)
     const its = this.#ofOwner.get(owner)
     its?.delete(item)
     if (its?.size === 0) this.#ofOwner.delete(owner)
@@ -199,6 +203,16 @@ export class Items {
       item.timer = undefined
       this.mark(item)
     })
+  }
+
+  /** To be said after each look at it. */
+  setOpen(item: Item, isOpen: boolean): void {
+    if (isOpen) this.#open.add(item)
+    else this.#open.delete(item)
+  }
+
+  open(): Iterable<Item> {
+    return this.#open
   }
 
   takeChanged(): Item[] {
@@ -301,6 +315,7 @@ export class Items {
       apartAt: 0,
       isCrowded: false,
       told: '',
+      toldAt: 0,
       status: undefined,
       timer: undefined,
       ranked: undefined,

@@ -98,10 +98,11 @@ export class PlacementPart {
   onPeerDown(peer: Peer): void {
     this.#rooms.onPeerDown(peer)
     this.#watching.onPeerDown(peer)
-    for (const item of this.#items.all()) {
-      if (item.pending.has(peer)) this.#placing.onPeerDown(peer, item)
+    this.#reporting.onPeerDown(peer)
+    for (const item of this.#items.open()) {
+      this.#placing.onPeerDown(peer, item)
       // the next broker in line may be this node
-      else if (item.needSince !== undefined || item.surplusSince !== undefined) this.#items.mark(item)
+      this.#items.mark(item)
     }
   }
 

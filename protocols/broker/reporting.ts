@@ -41,6 +41,13 @@ export class Reporting {
     this.#items.mark(item)
   }
 
+  /** What was told an owner just before it was lost may not have got there. */
+  onPeerDown(owner: Peer): void {
+    for (const item of this.#items.ofOwner(owner)) {
+      if (this.#outbox.now - item.toldAt < this.#config.answerMs) item.told = ''
+    }
+  }
+
   onAsk(from: Peer, infohash: Infohash | undefined): void {
     const items =
       infohash === undefined ? this.#items.ofOwner(from) : [this.#items.get(itemKey({ owner: from, infohash }))]
@@ -64,6 +71,7 @@ export class Reporting {
   #tell(item: Item): void {
     const { order, isCrowded, problem, missingBytes } = item
     item.told = this.#summary(item)
+    item.toldAt = this.#outbox.now
     this.#outbox.send(order.owner, {
       type: 'status',
       infohash: order.infohash,
