@@ -1,7 +1,10 @@
 import { ByteWriter } from '../core/byte-writer.ts'
+import type { Crypto } from '../core/crypto.ts'
 import { type Infohash, idToBytes } from '../core/ids.ts'
 import type { Peer } from '../core/peer.ts'
 import { brokerLimits } from './config.ts'
+
+export type { Crypto }
 
 /** What an owner wants: so many copies of an item. A newer one takes the place of an older one. */
 export interface Order {
@@ -16,14 +19,6 @@ export interface Order {
   /** Unix s. */
   readonly expires: number
   readonly signature: Uint8Array
-}
-
-/** Functions of the node that the broker is handed. */
-export interface Crypto {
-  sha256(bytes: Uint8Array): Uint8Array
-  sign(bytes: Uint8Array): Uint8Array
-  /** Never throws: a peer without a key that can be known verifies nothing. */
-  verify(peer: Peer, bytes: Uint8Array, signature: Uint8Array): boolean
 }
 
 const ORDER_DOMAIN = new TextEncoder().encode('shoal-broker-order-1\n')

@@ -1,8 +1,11 @@
 import { toString as bytesToString } from 'uint8arrays/to-string'
 import { ByteWriter } from '../core/byte-writer.ts'
+import type { Crypto } from '../core/crypto.ts'
 import { type RingId, ringIdFromBytes, ringIdToBytes } from '../core/keyspace.ts'
 import type { Peer } from '../core/peer.ts'
 import { directoryLimits } from './config.ts'
+
+export type { Crypto }
 
 /**
  * - `value`: the payload hashes to the key. Whoever publishes it says that it is still wanted.
@@ -34,14 +37,6 @@ export interface StoredEntry {
   readonly publisherId: RingId
   /** SHA-256 of what is signed, in hex: equal when the entries say the same. */
   readonly hash: string
-}
-
-/** Functions of the node that the directory is handed. */
-export interface Crypto {
-  sha256(bytes: Uint8Array): Uint8Array
-  sign(bytes: Uint8Array): Uint8Array
-  /** Never throws: a peer without a key that can be known verifies nothing. */
-  verify(publisher: Peer, bytes: Uint8Array, signature: Uint8Array): boolean
 }
 
 const utf8 = new TextEncoder()

@@ -1,24 +1,15 @@
-import {
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  type KeyObject,
-  sign as signBytes,
-  verify as verifyBytes
-} from 'node:crypto'
 import type { PrivateKey, Startable } from '@libp2p/interface'
-import { BoundedMap } from '../core/bounded-map.ts'
 import type { RingId } from '../core/keyspace.ts'
 import type { Peer } from '../core/peer.ts'
 import type { Rng } from '../core/rng.ts'
 import { type ContactBook, contactPeers } from '../libp2p/contacts.ts'
 import { Driver, type DriverComponents, type DriverStats, monotonicMs } from '../libp2p/driver.ts'
-import { idFromPeer, peerFromId } from '../libp2p/peer-ids.ts'
+import { peerCrypto } from '../libp2p/peer-crypto.ts'
+import { peerFromId } from '../libp2p/peer-ids.ts'
 import { RingIds } from '../libp2p/ring-ids.ts'
 import type { DirectoryCommand, DirectoryEvent } from './commands.ts'
 import { type DirectoryConfig, directoryConfig } from './config.ts'
 import { Directory } from './directory.ts'
-import type { Crypto } from './entry.ts'
 import { type DirectoryMessage, directoryCodec } from './messages.ts'
 import type { Arc } from './place.ts'
 import type { RecordStore, Usage } from './record-store.ts'
@@ -60,7 +51,7 @@ export class DirectoryService implements Startable {
       rng,
       idOf: ids.idOf,
       records,
-      crypto: directoryCrypto(components.privateKey),
+      crypto: peerCrypto(components.privateKey),
       // the clock of the machine is asked each time: people and NTP set it
       wallMs: now => Date.now() - (monotonicMs() - now),
       ...(config === undefined ? {} : { config })
@@ -126,50 +117,4 @@ export class DirectoryService implements Startable {
 
 export function directoryService(init: DirectoryServiceInit): (components: DirectoryComponents) => DirectoryService {
   return components => new DirectoryService(components, init)
-}
-
-/** Publishers whose keys are kept ready, so that they are not unpacked for each signature. */
-const MAX_KEYS = 2_048
-/** What comes before the 32 bytes of an Ed25519 key in PKCS #8 and in SubjectPublicKeyInfo (RFC 8410, section 10). */
-const PRIVATE_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
-const PUBLIC_PREFIX = Buffer.from('302a300506032b6570032100', 'hex')
-
-/**
- * Signs with the node's own key; checks others by the key that their peer id is made of, so that nobody has to be asked.
- *
- * @throws RangeError when the key is of another type
- */
-export function directoryCrypto(privateKey: PrivateKey): Crypto {
-  if (privateKey.type !== 'Ed25519') throw new RangeError(`a key of type ${privateKey.type} signs no entries`)
-  const own = createPrivateKey({
-    key: Buffer.concat([PRIVATE_PREFIX, privateKey.raw.subarray(0, 32)]),
-    format: 'der',
-    type: 'pkcs8'
-  })
-  const known = new BoundedMap<Peer, KeyObject | undefined>(MAX_KEYS)
-  const keyOf = (peer: Peer): KeyObject | undefined => {
-    const key = known.has(peer) ? known.get(peer) : publicKeyOf(peer)
-    // who publishes much stays
-    known.set(peer, key)
-    return key
-  }
-  return {
-    sha256: bytes => createHash('sha256').update(bytes).digest(),
-    sign: bytes => signBytes(null, bytes, own),
-    verify(publisher, bytes, signature) {
-      const key = keyOf(publisher)
-      return key !== undefined && verifyBytes(null, bytes, key, signature)
-    }
-  }
-}
-
-/** Undefined for peers whose id is only a hash of their key (RSA), and for bytes that are no point on the curve. */
-function publicKeyOf(peer: Peer): KeyObject | undefined {
-  try {
-    const { publicKey } = idFromPeer(peer)
-    if (publicKey?.type !== 'Ed25519') return undefined
-    return createPublicKey({ key: Buffer.concat([PUBLIC_PREFIX, publicKey.raw]), format: 'der', type: 'spki' })
-  } catch {
-    return undefined
-  }
 }

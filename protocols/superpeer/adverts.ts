@@ -60,6 +60,12 @@ export class Adverts {
     return this.live().some(({ free, failures }) => free > 0 && failures === 0)
   }
 
+  /** About how many clients there are: each has so many super-peers. @param own this node's own */
+  clientsOfAll(own: number): number {
+    const all = this.live().reduce((sum, { advert }) => sum + (advert?.clients ?? 0), own)
+    return Math.round(all / this.#config.supers)
+  }
+
   /** This node's own, to be told others. */
   sign(what: Omit<Advert, 'peer' | 'issued' | 'signature'>): Advert {
     const { self, wallS } = this.#outbox

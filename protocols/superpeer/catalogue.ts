@@ -1,10 +1,13 @@
 import { toString as bytesToString } from 'uint8arrays/to-string'
 import { ByteWriter } from '../core/byte-writer.ts'
+import type { Crypto } from '../core/crypto.ts'
 import { type FileId, type Infohash, idToBytes, isHex256 } from '../core/ids.ts'
 import type { Peer } from '../core/peer.ts'
 import { searchLimits } from '../search/config.ts'
 import { textBytes } from '../search/hits.ts'
 import { superPeerLimits } from './config.ts'
+
+export type { Crypto }
 
 declare const brand: unique symbol
 
@@ -46,14 +49,6 @@ export interface Change {
   /** Keys that are not there yet. */
   readonly added: readonly KeyedItem[]
   readonly removed: readonly ItemKey[]
-}
-
-/** Functions of the node that the machine is handed. */
-export interface Crypto {
-  sha256(bytes: Uint8Array): Uint8Array
-  sign(bytes: Uint8Array): Uint8Array
-  /** Never throws: a peer without a key that can be known verifies nothing. */
-  verify(peer: Peer, bytes: Uint8Array, signature: Uint8Array): boolean
 }
 
 type Hash = Pick<Crypto, 'sha256'>

@@ -93,6 +93,11 @@ export class SuperPeerService implements Startable {
     return this.#machine.known
   }
 
+  /** About how many clients all super-peers that are known have together, each counted once. */
+  get clientsOfAll(): number {
+    return this.#machine.clientsOfAll
+  }
+
   /** What clients have, for the search machine. */
   lookup(query: Query, limit: number): HolderHits[] {
     return this.#machine.lookup(query, limit)

@@ -171,6 +171,11 @@ export class SuperPeer implements Machine<SuperPeerCommand, SuperPeerMessage, Su
     return this.#adverts.live().map(({ peer }) => peer)
   }
 
+  /** About how many clients all super-peers that are known have together, each counted once. */
+  get clientsOfAll(): number {
+    return this.#adverts.clientsOfAll(this.clients.length)
+  }
+
   /** Items of catalogues that this node has sent so far. */
   get itemsTold(): number {
     return this.#telling.items

@@ -2,17 +2,11 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import type { Libp2p, PeerId, PeerStore, PrivateKey } from '@libp2p/interface'
-import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { type ChordService, chordService } from '../../../protocols/chord/handler.ts'
 import { isOwned, type RingId } from '../../../protocols/core/keyspace.ts'
 import type { Peer } from '../../../protocols/core/peer.ts'
 import { seededRng } from '../../../protocols/core/rng.ts'
-import {
-  DIRECTORY_PROTOCOL,
-  type DirectoryService,
-  directoryCrypto,
-  directoryService
-} from '../../../protocols/directory/handler.ts'
+import { DIRECTORY_PROTOCOL, type DirectoryService, directoryService } from '../../../protocols/directory/handler.ts'
 import {
   type DirectoryCommand,
   type DirectoryEvent,
@@ -25,6 +19,7 @@ import {
 } from '../../../protocols/directory/index.ts'
 import { ContactBook, contactPeers, followRecords } from '../../../protocols/libp2p/contacts.ts'
 import type { DriverComponents } from '../../../protocols/libp2p/driver.ts'
+import { peerCrypto } from '../../../protocols/libp2p/peer-crypto.ts'
 import { peerFromId } from '../../../protocols/libp2p/peer-ids.ts'
 import { RingIds } from '../../../protocols/libp2p/ring-ids.ts'
 import { eventually } from '../../../src/testkit/wait.ts'
@@ -210,26 +205,6 @@ function frameOf(message: Uint8Array): Uint8Array {
   return frame
 }
 
-async function cryptoOfNewKey(): Promise<ReturnType<typeof directoryCrypto>> {
-  return directoryCrypto(await generateKeyPair('Ed25519'))
+async function cryptoOfNewKey(): Promise<ReturnType<typeof peerCrypto>> {
+  return peerCrypto(await generateKeyPair('Ed25519'))
 }
-
-test('signatures are those of libp2p, and hold for the peer that made them alone', async () => {
-  const [key, otherKey] = [await generateKeyPair('Ed25519'), await generateKeyPair('Ed25519')]
-  const crypto = directoryCrypto(key)
-  const [peer, other] = [key, otherKey].map(it => peerFromId(peerIdFromPrivateKey(it))) as [Peer, Peer]
-  const bytes = new TextEncoder().encode('what is signed')
-  const signature = crypto.sign(bytes)
-  assert.ok(await key.publicKey.verify(bytes, signature))
-  assert.ok(crypto.verify(peer, bytes, await key.sign(bytes)))
-  assert.ok(crypto.verify(peer, bytes, signature))
-  assert.ok(!crypto.verify(other, bytes, signature))
-  assert.ok(!crypto.verify(peer, bytes.subarray(1), signature))
-  assert.ok(!crypto.verify(peer, bytes, signature.subarray(1)))
-  assert.ok(!crypto.verify(peer, bytes, new Uint8Array(0)))
-  const rsa = await generateKeyPair('RSA', 2_048)
-  const rsaPeer = peerFromId(peerIdFromPrivateKey(rsa))
-  assert.ok(!crypto.verify(rsaPeer, bytes, await rsa.sign(bytes)), 'its id does not tell its key')
-  assert.ok(!crypto.verify('no peer' as Peer, bytes, signature))
-  assert.throws(() => directoryCrypto(rsa), RangeError)
-})
