@@ -125,10 +125,12 @@ export const brokerLimits = {
   /** Of Ed25519. */
   maxSignatureBytes: 64,
 
-  /** Brokers that are known; brokers of an item that one message names; those that are remembered besides our own choice. */
+  /** Brokers that are known; brokers of an item that one message names; those that are remembered besides our own choice, at brokers and at hosts. */
   maxBrokers: 1_024,
-  maxNamed: 3,
+  maxNamed: 6,
   maxHeard: 6,
+  /** Longest that a broker waits for those before it, in turns. */
+  maxTurn: 6,
   /** Leases of one item: those wanted, and as many that are surplus or out of reach. */
   maxLeases: 32,
   /** Leases in one message, and orders; each with its peers, at most 1,300 bytes, in a frame of 64 KiB. */
@@ -165,11 +167,14 @@ export const brokerLimits = {
   others: { rate: 100, burst: 5_000 }
 }
 
+/** Half of those that a message can name: the others are those that somebody else takes for its brokers. */
+const MAX_BROKERS = brokerLimits.maxNamed / 2
+
 /** @throws RangeError on numbers that do not fit together */
 export function checkBrokerConfig(config: BrokerConfig): BrokerConfig {
   const { brokers, lifetimeMs, ownerShare, network, leaseMs, graceMs, takeoverMs } = config
-  if (!(Number.isInteger(brokers) && brokers >= 1 && brokers <= brokerLimits.maxNamed)) {
-    throw new RangeError(`brokers ${brokers} is not in 1..${brokerLimits.maxNamed}`)
+  if (!(Number.isInteger(brokers) && brokers >= 1 && brokers <= MAX_BROKERS)) {
+    throw new RangeError(`brokers ${brokers} is not in 1..${MAX_BROKERS}`)
   }
   if (!(lifetimeMs > 0 && lifetimeMs <= brokerLimits.lifetimeMs)) {
     throw new RangeError(`lifetimeMs ${lifetimeMs} is not in 1..${brokerLimits.lifetimeMs}`)

@@ -2,6 +2,7 @@ import type { Peer } from '../core/peer.ts'
 import type { BrokerConfig } from './config.ts'
 import { brokerLimits } from './config.ts'
 import type { Item, Items, Known } from './items.ts'
+import type { Keeping } from './keeping.ts'
 import type { Outbox } from './outbox.ts'
 import type { Placing } from './placing.ts'
 import type { Reporting } from './reporting.ts'
@@ -19,13 +20,22 @@ export class Deciding {
   readonly #config: BrokerConfig
   readonly #outbox: Outbox
   readonly #items: Items
+  readonly #keeping: Keeping
   readonly #placing: Placing
   readonly #reporting: Reporting
 
-  constructor(init: { config: BrokerConfig; outbox: Outbox; items: Items; placing: Placing; reporting: Reporting }) {
+  constructor(init: {
+    config: BrokerConfig
+    outbox: Outbox
+    items: Items
+    keeping: Keeping
+    placing: Placing
+    reporting: Reporting
+  }) {
     this.#config = init.config
     this.#outbox = init.outbox
     this.#items = init.items
+    this.#keeping = init.keeping
     this.#placing = init.placing
     this.#reporting = init.reporting
   }
@@ -52,7 +62,7 @@ export class Deciding {
       if (item.pending.size === 0) this.#placing.rest(item)
     } else if (missing > 0 && this.#mayAct(item, rank)) this.#placing.place(item, missing, live)
     if (rank !== 0) {
-      item.surplusSince = undefined
+      this.#showSurplus(item, copies, wanted)
       return
     }
     this.#renewOrders(item)
@@ -63,14 +73,15 @@ export class Deciding {
 
   /** Whether it is this node's turn to do something about copies that are missing. */
   #mayAct(item: Item, rank: number): boolean {
-    const { brokers, takeoverMs, roomAnswerMs } = this.#config
+    const { takeoverMs, roomAnswerMs } = this.#config
     const { now } = this.#outbox
-    if (rank >= brokers) return false
     item.needSince ??= now
-    const turnAt = item.needSince + rank * takeoverMs
+    // who names many brokers only makes it slower
+    const turnMs = Math.min(rank, brokerLimits.maxTurn) * takeoverMs
+    const turnAt = item.needSince + turnMs
     if (item.isFresh && rank === 0) return true
     // the others are asked when half of the time is over: mostly they have done something before
-    const askAt = item.needSince + (rank * takeoverMs) / 2
+    const askAt = item.needSince + turnMs / 2
     if (now < askAt) {
       this.#items.later(item, askAt)
       return false
@@ -86,9 +97,8 @@ export class Deciding {
 
   #consult(item: Item, untilMs: number): { waiting: Set<Peer>; untilMs: number } {
     const others = this.#items.ranked(item).filter(peer => peer !== this.#outbox.self && !this.#items.isDown(peer))
-    const asked = others.slice(0, this.#config.brokers)
-    const brokers = this.#items.ranked(item).slice(0, brokerLimits.maxNamed)
-    for (const peer of asked) this.#outbox.send(peer, { type: 'order', order: item.order, brokers })
+    const asked = others.slice(0, brokerLimits.maxNamed)
+    for (const peer of asked) this.#outbox.send(peer, this.#items.orderMessage(item))
     return { waiting: new Set(asked), untilMs }
   }
 
@@ -116,6 +126,26 @@ export class Deciding {
       }
     }
     this.#items.later(item, now + Math.max(1, this.#config.surplusMs))
+  }
+
+  /** The first broker may not know of all: it is for it to release one, so it is shown them. */
+  #showSurplus(item: Item, copies: readonly Copy[], wanted: number): void {
+    const { now } = this.#outbox
+    if (surplusOf(copies, wanted).length === 0) {
+      item.surplusSince = undefined
+      return
+    }
+    item.surplusSince ??= now
+    const dueAt = Math.max(item.surplusSince + 2 * this.#config.surplusMs, item.shownAt + this.#config.leaseMs)
+    if (now < dueAt) {
+      this.#items.later(item, dueAt)
+      return
+    }
+    item.shownAt = now
+    const first = this.#items.ranked(item).find(peer => !this.#items.isDown(peer)) as Peer
+    this.#outbox.send(first, this.#items.orderMessage(item))
+    this.#keeping.show(item, first)
+    this.#items.later(item, now + this.#config.leaseMs)
   }
 
   #release(item: Item, host: Peer, surplus: readonly Copy[]): void {

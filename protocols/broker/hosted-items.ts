@@ -154,7 +154,7 @@ export class HostedItems implements Told {
 
   #insert(hosted: Hosted): HostedItem {
     const { order } = hosted
-    const brokers = hosted.brokers.slice(0, brokerLimits.maxNamed + 1)
+    const brokers = hosted.brokers.slice(0, brokerLimits.maxHeard)
     const item = {
       hosted: { ...hosted, brokers },
       lease: undefined,

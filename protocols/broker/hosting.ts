@@ -109,20 +109,24 @@ export class Hosting {
   /** A newer order of what is hosted here. */
   onNewer(from: Peer, order: Order): void {
     const item = this.#items.get(itemKey(order))
-    if (item === undefined || order.seq <= item.hosted.order.seq) return
-    if (this.#signing.checkOrder(order, from) !== 'right') return
+    if (item === undefined) {
+      this.#telling.gone(order, itemKey(order), from)
+      return
+    }
+    const { hosted } = item
+    if (order.seq < hosted.order.seq || this.#signing.checkOrder(order, from, hosted.order) !== 'right') return
     if (order.copies === 0) this.#let(item)
-    else this.#renew(item, order)
+    else {
+      if (order.seq > hosted.order.seq) this.#renew(item, order)
+      this.#hear(item, [from])
+      this.#telling.changed(itemKey(order), from)
+    }
   }
 
   /** Nobody has to be believed: the order says that it is dropped, or others have signed that they have it. */
   onRelease(from: Peer, { order, others }: Message<'release'>): void {
     const item = this.#items.get(itemKey(order))
-    if (item === undefined) {
-      this.#telling.gone(order, itemKey(order), from)
-      return
-    }
-    if (order.copies === 0) {
+    if (item === undefined || order.copies === 0) {
       this.onNewer(from, order)
       return
     }
@@ -142,7 +146,10 @@ export class Hosting {
     for (const name of items) {
       const item = this.#items.get(itemKey(name))
       if (item === undefined || !this.#items.brokersOf(item).includes(from)) continue
-      const brokers = this.#items.brokersOf(item).slice(0, brokerLimits.maxNamed)
+      // those that placed it first: they are the ones that another broker may not know
+      const brokers = [...new Set([...item.hosted.brokers, ...this.#items.brokersOf(item)])]
+        .filter(broker => broker !== from)
+        .slice(0, brokerLimits.maxNamed)
       this.#outbox.send(from, { type: 'order', order: item.hosted.order, brokers })
     }
   }
@@ -260,7 +267,7 @@ export class Hosting {
     const known = this.#items.brokersOf(item)
     const news = brokers.filter(broker => !known.includes(broker))
     if (news.length === 0) return
-    this.#items.change(item, { brokers: [...news, ...item.hosted.brokers].slice(0, brokerLimits.maxNamed + 1) })
+    this.#items.change(item, { brokers: [...news, ...item.hosted.brokers].slice(0, brokerLimits.maxHeard) })
     item.version = -1
     this.#tell(item)
   }

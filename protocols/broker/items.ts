@@ -5,6 +5,7 @@ import { type BrokerConfig, brokerLimits } from './config.ts'
 import type { Hosts } from './hosts.ts'
 import type { KnownBrokers } from './known-brokers.ts'
 import type { Lease } from './lease.ts'
+import type { BrokerMessage } from './messages.ts'
 import { type ItemKey, itemKey, type Order } from './order.ts'
 import type { Outbox } from './outbox.ts'
 import type { Reach } from './reach.ts'
@@ -41,6 +42,7 @@ export interface Item {
   tries: number
   /** Fetches that failed since one succeeded. */
   failures: number
+  pausedFor: number
   pausedUntil: number
   pauseMs: number
   problem: Problem | undefined
@@ -51,6 +53,8 @@ export interface Item {
   surplusSince: number | undefined
   apartAt: number
   isCrowded: boolean
+  /** When the first broker was last shown what is surplus here. */
+  shownAt: number
   /** What was told the owner last, and that it is to be told. */
   told: string
   toldAt: number
@@ -240,6 +244,10 @@ export class Items {
     return item.ranked.peers
   }
 
+  orderMessage(item: Item): Extract<BrokerMessage, { type: 'order' }> {
+    return { type: 'order', order: item.order, brokers: this.ranked(item).slice(0, brokerLimits.maxNamed) }
+  }
+
   /** How many that are not known to be gone come before this node. */
   rank(item: Item): number {
     const { self } = this.#outbox
@@ -305,6 +313,7 @@ export class Items {
       tried: new Set(),
       tries: 0,
       failures: 0,
+      pausedFor: 0,
       pausedUntil: 0,
       pauseMs: 0,
       problem: undefined,
@@ -314,6 +323,7 @@ export class Items {
       surplusSince: undefined,
       apartAt: 0,
       isCrowded: false,
+      shownAt: Number.NEGATIVE_INFINITY,
       told: '',
       toldAt: 0,
       status: undefined,

@@ -1,11 +1,12 @@
 import { BoundedMap } from '../core/bounded-map.ts'
+import type { Infohash } from '../core/ids.ts'
 import type { Peer } from '../core/peer.ts'
 import { type BrokerConfig, brokerLimits } from './config.ts'
 import type { Hosts } from './hosts.ts'
 import type { Item, Items, Known } from './items.ts'
 import type { KnownBrokers } from './known-brokers.ts'
 import type { Lease } from './lease.ts'
-import type { BrokerMessage, OrderOutcome, ShownLease } from './messages.ts'
+import type { BrokerMessage, OrderOutcome } from './messages.ts'
 import { itemKey, type Order } from './order.ts'
 import type { Outbox } from './outbox.ts'
 import type { Rates } from './rates.ts'
@@ -59,35 +60,38 @@ export class Keeping {
     if (outcome === undefined) return
     const item = this.#items.get(itemKey(order))
     if (from === owner) this.#outbox.send(from, { type: 'ordered', owner, infohash, seq, outcome })
+    if (outcome === 'notMine') this.#outbox.send(from, { type: 'shown', owner, infohash, leases: [] })
     if (item === undefined || (outcome !== 'taken' && outcome !== 'same')) return
     item.touchedAt = now
-    const isBroker = this.#items.ranked(item).includes(from) || this.#brokers.peers.includes(from)
-    if (from === owner || isBroker || item.leases.has(from)) this.#items.hear(item, brokers)
-    if (from === owner && before !== undefined) this.#onOwner(item)
-    if (from !== owner && isBroker && !item.leases.has(from)) {
-      this.#items.hear(item, [from])
-      this.#show(item, from)
-      if (item.order.seq > seq) {
-        const named = this.#items.ranked(item).slice(0, brokerLimits.maxNamed)
-        this.#outbox.send(from, { type: 'order', order: item.order, brokers: named })
-      }
+    if (from === owner) {
+      this.#items.hear(item, brokers)
+      if (before !== undefined) this.#onOwner(item)
+      return
     }
+    const isKnown = this.#items.ranked(item).includes(from) || this.#brokers.peers.includes(from)
+    if (item.leases.has(from)) this.#items.hear(item, brokers)
+    else if (isKnown) this.#items.hear(item, [...brokers, from])
+    if (before !== undefined) this.show(item, from)
+    if (item.order.seq > seq) this.#outbox.send(from, this.#items.orderMessage(item))
   }
 
-  /** What another broker knows of an item. */
+  /**
+   * Hosts that another broker names. It is not believed: they are asked, and tell this node from then on. A lease that is
+   * signed is the reason to ask at all.
+   */
   onShown(from: Peer, { owner, infohash, leases }: Message<'shown'>): void {
     const { now } = this.#outbox
     const item = this.#items.get(itemKey({ owner, infohash }))
-    if (item === undefined || !this.#items.ranked(item).includes(from)) return
-    if (!this.#rates.take(from, 'leases', now, leases.length)) return
-    for (const { lease, heardMs } of leases) {
-      if (itemKey(lease) !== item.key) continue
-      const known = item.leases.get(lease.host)
-      if (known !== undefined && known.lease.since > lease.since) continue
-      if (this.#signing.checkLease(lease, from, known?.lease) !== 'right') continue
-      this.#items.know(item, lease, now - Math.min(heardMs, this.#config.leaseMs))
-    }
+    if (item === undefined || !this.#rates.take(from, 'leases', now, leases.length)) return
     item.consulted?.waiting.delete(from)
+    for (const lease of leases) {
+      const known = item.leases.get(lease.host)
+      if (itemKey(lease) !== item.key || this.#items.isDown(lease.host)) continue
+      if (known !== undefined && this.#items.isLive(lease.host, known)) continue
+      if (this.#signing.checkLease(lease, from, known?.lease) !== 'right') continue
+      item.consulted?.waiting.add(lease.host)
+      this.#outbox.send(lease.host, { type: 'newer', order: item.order })
+    }
     this.#items.mark(item)
   }
 
@@ -132,15 +136,16 @@ export class Keeping {
       return false
     }
     item.touchedAt = this.#outbox.now
+    item.consulted?.waiting.delete(from)
     const now = this.#items.know(item, lease, this.#outbox.now)
     if (now !== undefined && report !== 0) now.report = report
-    // the owner's newer order, or its drop, is told by whoever looks at the item
-    if (lease.state === 'held' && known?.lease.state === 'fetching') item.failures = 0
+    if (lease.state === 'held') item.failures = 0
     return true
   }
 
   #onGone(host: Peer, item: Item | undefined): void {
     const known = item?.leases.get(host)
+    if (item?.consulted?.waiting.delete(host)) this.#items.mark(item)
     if (item === undefined || known === undefined) return
     const wasAsked = known.releasedAt !== undefined
     this.#items.forget(item, host)
@@ -162,6 +167,9 @@ export class Keeping {
       this.#items.renew(item, order)
       return 'taken'
     }
+    const isHost = this.#early.has(`${itemKey(order)}/${from}`)
+    // another broker only asks what is known of it: who is no broker of it does not become one by that
+    if (from !== order.owner && !isHost && !this.#isBrokerOf(order.infohash)) return 'notMine'
     const refusal = this.#refusalOf(order.owner)
     if (refusal !== undefined) return refusal
     const isFresh = from === order.owner && Math.abs(this.#outbox.wallMs - order.seq) < FRESH_MS
@@ -174,20 +182,22 @@ export class Keeping {
     return 'taken'
   }
 
+  #isBrokerOf(infohash: Infohash): boolean {
+    return this.#brokers.ofItem(infohash, this.#config.brokers).includes(this.#outbox.self)
+  }
+
   #refusalOf(owner: Peer): 'quota' | 'full' | undefined {
     if (this.#items.ofOwner(owner).size >= this.#config.ownerOrders) return 'quota'
     return this.#items.size >= this.#config.maxOrders ? 'full' : undefined
   }
 
-  #show(item: Item, to: Peer): void {
-    const { now } = this.#outbox
+  /** Says who has it to another broker of it. */
+  show(item: Item, to: Peer): void {
     const { owner, infohash } = item.order
-    const leases: ShownLease[] = []
-    for (const [host, known] of item.leases) {
-      if (!this.#items.isLive(host, known) || leases.length === brokerLimits.maxShown) continue
-      const heardAt = Math.max(known.heardAt, this.#items.watch(host)?.stillAt ?? 0)
-      leases.push({ lease: known.lease, heardMs: Math.max(0, Math.floor(now - heardAt)) })
-    }
+    const leases = [...item.leases]
+      .filter(([host, known]) => this.#items.isLive(host, known))
+      .slice(0, brokerLimits.maxShown)
+      .map(([, { lease }]) => lease)
     this.#outbox.send(to, { type: 'shown', owner, infohash, leases })
   }
 }

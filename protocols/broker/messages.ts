@@ -20,7 +20,7 @@ import type { Lease, LeaseDigest } from './lease.ts'
 import type { Order } from './order.ts'
 
 /** What became of an order at a broker. The first two say that it, or a newer one, is there. */
-export const ORDER_OUTCOMES = ['taken', 'same', 'expired', 'future', 'quota', 'full', 'tooOften'] as const
+export const ORDER_OUTCOMES = ['taken', 'same', 'expired', 'future', 'quota', 'full', 'tooOften', 'notMine'] as const
 export type OrderOutcome = (typeof ORDER_OUTCOMES)[number]
 
 /** What a host answers to `place`. With the first two there is a lease. */
@@ -48,20 +48,13 @@ export interface HostOffer {
   readonly ageMs: number
 }
 
-/** A lease that another broker knows. */
-export interface ShownLease {
-  readonly lease: Lease
-  /** How long ago it was told or confirmed by its host. */
-  readonly heardMs: number
-}
-
 export type BrokerMessage =
-  /** To a broker: keep it, and act on it together with these. Another broker of it answers with `shown`. */
+  /** To a broker: keep it, and act on it together with these. One that has it answers others than owners with `shown`. */
   | { readonly type: 'order'; readonly order: Order; readonly brokers: readonly Peer[] }
   | ({ readonly type: 'ordered'; readonly seq: number; readonly outcome: OrderOutcome } & ItemName)
-  /** To another broker: what I know of the item. */
-  | ({ readonly type: 'shown'; readonly leases: readonly ShownLease[] } & ItemName)
-  /** To a host that holds it: this is its newest order. */
+  /** To another broker: who has it, as far as I know. It asks them. */
+  | ({ readonly type: 'shown'; readonly leases: readonly Lease[] } & ItemName)
+  /** To a host that may hold it: this is its newest order, and I want to hear of it. */
   | { readonly type: 'newer'; readonly order: Order }
   | { readonly type: 'offer'; readonly offer: Offer }
   /** Which hosts have room for so much? */
@@ -167,10 +160,7 @@ function write(to: ByteWriter, message: BrokerMessage, fields: Fields): void {
       return
     case 'shown':
       fields.writeItem(to, message)
-      writeList(to, message.leases, maxShown, (writer, { lease, heardMs }) => {
-        fields.writeLease(writer, lease)
-        writer.u53(heardMs)
-      })
+      writeList(to, message.leases, maxShown, (writer, lease) => fields.writeLease(writer, lease))
       return
     case 'newer':
       fields.writeOrder(to, message.order)
@@ -254,7 +244,7 @@ function read(from: ByteReader, fields: Fields): BrokerMessage {
       return {
         type,
         ...fields.readItem(from),
-        leases: from.list(maxShown, () => ({ lease: fields.readLease(from), heardMs: from.u53() }))
+        leases: from.list(maxShown, () => fields.readLease(from))
       }
     case 'newer':
       return { type, order: fields.readOrder(from) }

@@ -65,7 +65,7 @@ export class PlacementPart {
     this.#keeping = keeping
     this.#reporting = reporting
     this.#placing = new Placing({ ...shared, rng: rng.fork(), items, hosts, rooms, keeping })
-    this.#deciding = new Deciding({ ...shared, items, placing: this.#placing, reporting })
+    this.#deciding = new Deciding({ ...shared, items, keeping, placing: this.#placing, reporting })
     this.#watching = new Watching({ ...shared, rng: rng.fork(), items, hosts })
     this.#audits = new Audits({ ...shared, rng: rng.fork(), items, hosts })
   }

@@ -65,8 +65,9 @@ export class Placing {
       this.#waiting.add(item)
       return
     }
-    if (item.failures >= UNFETCHABLE) {
-      item.failures = 0
+    if (item.failures >= UNFETCHABLE && item.pausedFor !== item.failures) {
+      item.pausedFor = item.failures
+      item.pauseMs = (this.#config.retryMs / 16) * 2 ** (item.failures - UNFETCHABLE)
       this.#pause(item, 'unfetchable', 0)
       return
     }
@@ -134,8 +135,6 @@ export class Placing {
     if (lease !== undefined && itemKey(lease) === item.key) this.#keeping.onLease(item, { host: from, ...lease })
     if (outcome === 'taken' || outcome === 'holds') {
       item.tries = 0
-      item.pauseMs = 0
-      item.problem = undefined
       this.#paused.delete(item)
     } else if (outcome !== 'stale') item.tried.add(from)
   }
@@ -150,14 +149,16 @@ export class Placing {
 
   /** Nothing is missing any more, or nothing is wanted. */
   rest(item: Item): void {
+    this.#waiting.delete(item)
+    this.#paused.delete(item)
     item.tried.clear()
     item.tries = 0
+    // that one more host tries to fetch it says nothing yet
+    if (item.failures >= UNFETCHABLE) return
     item.pauseMs = 0
     item.pausedUntil = 0
     item.problem = undefined
     item.missingBytes = 0
-    this.#waiting.delete(item)
-    this.#paused.delete(item)
   }
 
   #choose(item: Item, copies: readonly Copy[], isStrict: boolean): ReturnType<typeof choose> {
@@ -187,7 +188,7 @@ export class Placing {
       .filter(({ lease, isFailed }) => lease.state !== 'fetching' && !isFailed)
       .slice(0, brokerLimits.maxSources)
       .map(({ lease }) => lease)
-    const brokers = this.#items.ranked(item).slice(0, brokerLimits.maxNamed)
+    const { brokers } = this.#items.orderMessage(item)
     this.#outbox.send(host, { type: 'place', order, usedBytes, brokers, sources })
   }
 
