@@ -204,7 +204,14 @@ scenario('a partition makes copies on both sides; when it heals, three are left'
   const items = Array.from({ length: 10 }, (_, i) => world.put(world.owner, `item ${i}`, 3))
   world.run(20_000)
   const all = world.simulation.alive()
-  world.simulation.partition([all.filter(peer => Number(peer) % 2 === 0), all.filter(peer => Number(peer) % 2 === 1)])
+  const sides = [0, 1].map(side => all.filter(peer => Number(peer) % 2 === side))
+  world.simulation.partition(sides)
+  world.run(MINUTE)
+  // each side finds out which brokers it has left
+  for (const side of sides) {
+    const peers = world.brokers.filter(broker => side.includes(broker))
+    for (const peer of side) world.command(peer, { type: 'brokers', peers })
+  }
   world.run(10 * MINUTE)
   for (const item of items) {
     for (const side of [0, 1]) {
@@ -213,6 +220,7 @@ scenario('a partition makes copies on both sides; when it heals, three are left'
     }
   }
   world.simulation.heal()
+  for (const peer of all) world.command(peer, { type: 'brokers', peers: world.brokers })
   world.run(90 * MINUTE)
   for (const item of items) assert.equal(world.holders(item).length, 3)
 })
