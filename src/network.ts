@@ -177,6 +177,7 @@ export class Network {
             lookup: (query, limit) => [
               { holder: peerFromId(components.peerId), hits: application.lookup(query, limit) }
             ],
+            population: () => host.services.overlay.population.about,
             onEvent: event => application.onSearchEvent(event),
             onPenalty
           })(components),

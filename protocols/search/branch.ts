@@ -41,9 +41,9 @@ interface Child {
   again: boolean
 }
 
-/** How a match that a summary showed turned out. */
+/** How a match turned out that a summary showed so many hops away. */
 export interface Outcome {
-  readonly wasShown: boolean
+  readonly hops: number
   readonly hasHit: boolean
 }
 
@@ -202,10 +202,13 @@ export class Branch {
     return asks
   }
 
-  /** Undefined when no report of this peer is due. One that comes late still is: it counts when we are asked again. */
-  report(from: Peer, report: Report): Outcome | undefined {
+  /**
+   * Whether a report of this peer was due, and what came of the match that its summary showed. One that comes late still is
+   * due: it counts when we are asked again.
+   */
+  report(from: Peer, report: Report): { wasDue: boolean; outcome?: Outcome } {
     const child = this.#children?.get(from)
-    if (child === undefined || (child.state !== 'open' && child.state !== 'late')) return undefined
+    if (child === undefined || (child.state !== 'open' && child.state !== 'late')) return { wasDue: false }
     // no lie can say more than was given: each peer below was sent a message
     const spent = Math.min(report.messages, child.budget)
     // what one that is late did not spend was of another order
@@ -223,7 +226,8 @@ export class Branch {
     this.#messages += spent
     this.#complete &&= report.complete
     // one that had the query already says nothing of its summary
-    return { wasShown: child.width === 0 && report.peers > 0, hasHit: child.named > 0 }
+    const wasShown = child.width === 0 && report.peers > 0
+    return wasShown ? { wasDue: true, outcome: { hops: child.ttl, hasHit: child.named > 0 } } : { wasDue: true }
   }
 
   /** The peer cannot be reached any more, and what it was given is gone. It may be asked again. */
@@ -238,20 +242,23 @@ export class Branch {
     if (child.width !== ALL) this.#width += child.width
   }
 
-  /** Waits no longer, and asks nobody until it is renewed. Returns who is late though its summary showed a match. */
-  giveUp(): Peer[] {
+  /**
+   * Waits no longer, and asks nobody until it is renewed. Returns who is late though its summary showed a match, with the
+   * hops to that.
+   */
+  giveUp(): { peer: Peer; hops: number }[] {
     if (this.#open > 0) {
       this.#complete = false
       this.#more = true
     }
     this.#open = 0
     this.#given = true
-    const late: Peer[] = []
+    const late: { peer: Peer; hops: number }[] = []
     for (const [peer, child] of this.#children ?? []) {
       if (child.state !== 'open') continue
       child.state = 'late'
       this.#held += child.budget
-      if (child.width === 0) late.push(peer)
+      if (child.width === 0) late.push({ peer, hops: child.ttl })
     }
     return late
   }
@@ -272,7 +279,8 @@ export class Branch {
     let near: { peer: Peer; hops: number }[] = []
     for (const peer of fresh) {
       const hops = view.matchOf(peer)
-      if (hops !== undefined) near.push({ peer, hops })
+      // what is further away than it may go cannot be found by asking this one
+      if (hops !== undefined && hops <= ttl) near.push({ peer, hops })
     }
     if (near.length === 0) near = this.#withMoreToName()
     if (near.length > 0) {
@@ -281,7 +289,7 @@ export class Branch {
       const targets = order.slice(0, Math.min(this.#budget, this.#wanted, this.#mostShown(near.length)))
       const share = Math.floor((this.#budget - targets.length) / targets.length)
       const want = Math.ceil(this.#wanted / targets.length)
-      return targets.map(({ peer, hops }) => this.#ask(peer, Math.min(ttl, hops), 0, share, want))
+      return targets.map(({ peer, hops }) => this.#ask(peer, hops, 0, share, want))
     }
     if (this.#width === 0) return []
     const most = Math.min(this.#width, this.#budget)
@@ -314,7 +322,7 @@ export class Branch {
   #withMoreToName(): { peer: Peer; hops: number }[] {
     const peers: { peer: Peer; hops: number }[] = []
     for (const [peer, { state, width, ttl, want, named }] of this.#children ?? []) {
-      if (state === 'more' && width === 0 && named >= want) peers.push({ peer, hops: ttl })
+      if (state === 'more' && width === 0 && named >= want && ttl <= this.#order.ttl) peers.push({ peer, hops: ttl })
     }
     return peers
   }

@@ -12,6 +12,7 @@ export type SearchCommand =
    * - walkers: 1..254. With one the fewest messages are spent, with more the answer comes sooner.
    * - ttl: hops of a flood; 0 asks this node alone.
    * - timeoutMs: when to stop waiting.
+   * - asker: on whose behalf, if it is not this node's own. When too many run, whoever asks for most of them gives way.
    */
   | {
       readonly type: 'search'
@@ -24,6 +25,7 @@ export type SearchCommand =
       readonly ttl?: number
       readonly limit?: number
       readonly timeoutMs?: number
+      readonly asker?: Peer
     }
   /** What this node shares can be found by these keys: see keys.ts. They replace those of before. */
   | { readonly type: 'share'; readonly keys: Iterable<string> }

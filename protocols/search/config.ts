@@ -36,7 +36,7 @@ export interface SearchConfig {
   pathMs: number
   /** Longest that a search of ours may run, whatever was asked for. */
   maxTimeoutMs: number
-  /** Searches of ours that run at once; one more ends at once. */
+  /** Searches that run here at once, of this node and of those that it searches for: one more needs another's place. */
   maxSearches: number
   /** Holders that this node names in one answer, and bytes of their hits: a random choice of them when there are more. */
   maxAnswerHolders: number
@@ -45,7 +45,7 @@ export interface SearchConfig {
   maxHolders: number
   /** Bytes of hits that one search of ours takes from one neighbour. */
   maxSearchBytes: number
-  /** Queries of others that are remembered. Never full while each of 6 neighbours sends as much as `queries` allows. */
+  /** Queries of others that are remembered. Never full while each of 27 neighbours sends as much as `queries` allows. */
   maxPaths: number
   /** Bytes of hits that are passed back for one query. */
   maxPathBytes: number
@@ -56,7 +56,7 @@ export interface SearchConfig {
   /** Bytes of hits that one neighbour may send. */
   hitBytes: { rate: number; burst: number }
   /**
-   * Queries that one peer may send at all before it is penalised: more than what an honest node with 10 neighbours
+   * Queries that one peer may send at all before it is penalised: more than what an honest node with 32 neighbours
    * passes on when each of them sends as much as `queries` allows.
    */
   arrivals: { rate: number; burst: number }
@@ -80,17 +80,17 @@ export const searchConfig: SearchConfig = {
   hopMs: 1_000,
   pathMs: 60_000,
   maxTimeoutMs: 600_000,
-  maxSearches: 64,
+  maxSearches: 256,
   maxAnswerHolders: 256,
   maxAnswerBytes: 256 * 1024,
   maxHolders: 1_024,
   maxSearchBytes: 2 * 1024 * 1024,
-  maxPaths: 8_192,
+  maxPaths: 32_768,
   maxPathBytes: 1024 * 1024,
   queries: { rate: 20, burst: 160 },
   summaries: { rate: 0.1, burst: 20 },
   hitBytes: { rate: 512 * 1024, burst: 4 * 1024 * 1024 },
-  arrivals: { rate: 200, burst: 2_000 },
+  arrivals: { rate: 640, burst: 6_400 },
   strays: { rate: 20, burst: 1_000 }
 }
 
@@ -128,7 +128,7 @@ export const searchLimits = {
   maxReportedPeers: 1_000_000,
   maxReportedMessages: 100_000_000,
   /** Searches of ours whose late hits are still told from strays. */
-  maxRemembered: 256,
+  maxRemembered: 1_024,
   /** Peers that an account is kept of; more than libp2p has connections. */
   maxShares: 1_024
 }

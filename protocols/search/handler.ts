@@ -16,6 +16,8 @@ export interface SearchServiceInit {
   rng: Rng
   /** Who has it, of this node and those that it answers for; called for strangers, within the message's turn. */
   lookup(query: Query, limit: number): readonly HolderHits[]
+  /** About how many peers the overlay has, if that is known. */
+  population?(): number | undefined
   config?: Partial<SearchConfig>
   onEvent(event: SearchEvent): void
   onPenalty(peer: Peer, reason: string): void
@@ -32,6 +34,7 @@ export class SearchService implements Startable {
       self: peerFromId(components.peerId),
       rng: init.rng,
       lookup: (query, limit) => init.lookup(query, limit),
+      population: () => init.population?.(),
       config: init.config
     })
     this.#driver = new Driver(components, {

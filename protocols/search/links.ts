@@ -37,6 +37,8 @@ export interface LinksInit {
    * and others whose files it knows. Called for strangers: it must be cheap, and bounded for any query.
    */
   lookup(query: Query, limit: number): readonly HolderHits[]
+  /** About how many peers the overlay has, if that is known. */
+  population?(): number | undefined
 }
 
 /**
@@ -47,6 +49,7 @@ export class Links {
   readonly self: Peer
   readonly rng: Rng
   readonly lookup: LinksInit['lookup']
+  readonly population: () => number | undefined
   readonly config: SearchConfig
   readonly neighbours = new Set<Peer>() // BOUNDED by the overlay's active view
   readonly summaries: Summaries
@@ -58,6 +61,7 @@ export class Links {
     this.self = init.self
     this.rng = init.rng
     this.lookup = (query, limit) => init.lookup(query, limit)
+    this.population = () => init.population?.()
     this.config = config
     this.summaries = new Summaries(config, init.rng)
   }
@@ -144,14 +148,14 @@ export class Links {
 
   /** Whether the report was due. */
   takeReport(branch: Branch, from: Peer, report: Report): boolean {
-    const outcome = branch.report(from, report)
-    if (outcome?.wasShown === true) this.summaries.judge(from, outcome.hasHit)
-    return outcome !== undefined
+    const { wasDue, outcome } = branch.report(from, report)
+    if (outcome !== undefined) this.summaries.judge(from, outcome.hops, outcome.hasHit)
+    return wasDue
   }
 
   /** The branch has waited for long enough. */
   timeOut(branch: Branch): void {
-    for (const peer of branch.giveUp()) this.summaries.judge(peer, false)
+    for (const { peer, hops } of branch.giveUp()) this.summaries.judge(peer, hops, false)
   }
 
   /** An answer to nothing. An honest peer's may be late, so only many of them are an offence. */

@@ -17,6 +17,8 @@ interface Delivery {
 export class OwnSearch {
   readonly search: number
   readonly id: string
+  /** On whose behalf it runs. */
+  readonly asker: Peer
   readonly query: Query
   /** Hits that each holder may send. */
   readonly limit: number
@@ -43,6 +45,7 @@ export class OwnSearch {
     init: {
       search: number
       id: string
+      asker: Peer
       query: Query
       limit: number
       /** Undefined when nobody is to be asked. */
@@ -53,6 +56,7 @@ export class OwnSearch {
   ) {
     this.search = init.search
     this.id = init.id
+    this.asker = init.asker
     this.query = init.query
     this.limit = init.limit
     this.deadline = init.deadline
@@ -110,7 +114,9 @@ export class OwnSearch {
           peers: this.#peers,
           spent: this.#spent + this.branch.held,
           more: this.#more,
-          lastSpent: messages
+          lastSpent: messages,
+          lastPeers: peers,
+          isComplete: complete
         })
     if (this.#wave === undefined) {
       this.branch.giveUp()

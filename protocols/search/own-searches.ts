@@ -9,6 +9,9 @@ import { checkQuery, type HitsMessage, QUERY_ID_BYTES, type ReportMessage } from
 import { OwnSearch } from './own-search.ts'
 import { Plan } from './plan.ts'
 
+/** How many peers there are is an estimate, and may be wrong by as much. */
+const SURELY = 2
+
 /** Searches of this node's own. */
 export class OwnSearches {
   readonly #links: Links
@@ -40,12 +43,12 @@ export class OwnSearches {
 
   /** @throws RangeError when the number is in use, or `checkQuery` refuses the query */
   start(command: Extract<SearchCommand, { type: 'search' }>): void {
-    const { search, query, strategy = 'auto' } = command
     const links = this.#links
-    const { config, now } = links
+    const { config, now, self } = links
+    const { search, query, strategy = 'auto', asker = self } = command
     checkQuery(query)
     if (this.#running.has(search)) throw new RangeError(`search ${search} is running`)
-    if (this.#running.size >= config.maxSearches) {
+    if (this.#running.size >= config.maxSearches && !this.#makeRoom(asker)) {
       links.tell({ type: 'searchDone', search, peersAsked: 0, messages: 0, complete: false, more: true, waves: [] })
       return
     }
@@ -59,13 +62,15 @@ export class OwnSearches {
         walkers: clamp(command.walkers ?? config.walkers, 1, ALL - 1),
         ttl,
         hasKeys: links.keysOf(query).length > 0,
-        isLarge: this.#largeUntil > now
+        isLarge: this.#largeUntil > now || this.#isSurelyLarge,
+        population: links.population(),
+        sight: links.summaries.sight
       },
       config
     )
     const deadline = now + clamp(command.timeoutMs ?? config.timeoutMs, 0, config.maxTimeoutMs)
     const own = new OwnSearch(
-      { search, id: this.#newId(), query, limit, plan: ttl === 0 ? undefined : plan, deadline },
+      { search, id: this.#newId(), asker, query, limit, plan: ttl === 0 ? undefined : plan, deadline },
       config
     )
     const evicted = this.#byId.set(own.id, own)?.[1]
@@ -126,6 +131,20 @@ export class OwnSearches {
     return true
   }
 
+  /** The oldest search goes of whoever has most of them running, if that is more than one more than this one has. */
+  #makeRoom(asker: Peer): boolean {
+    const counts = new Map<Peer, number>()
+    for (const own of this.#running.values()) counts.set(own.asker, (counts.get(own.asker) ?? 0) + 1)
+    const most = Math.max(...counts.values())
+    if (most <= (counts.get(asker) ?? 0) + 1) return false
+    for (const own of this.#running.values()) {
+      if (counts.get(own.asker) !== most) continue
+      this.#stop(own)
+      return true
+    }
+    return false
+  }
+
   /** What this node can say itself. */
   #look(own: OwnSearch): void {
     const { lookup, config, rng, self } = this.#links
@@ -135,6 +154,12 @@ export class OwnSearches {
       own.holders.add(holder)
       this.#links.tell({ type: 'hits', search, holder, via: self, how: 'own', hops: 0, hits })
     }
+  }
+
+  /** Whether there are so many peers that a cheap flood need not be tried: it takes a message for each end of a link. */
+  get #isSurelyLarge(): boolean {
+    const { population, neighbours, config } = this.#links
+    return (population() ?? 0) * (neighbours.size - 1) > SURELY * config.cheapFlood
   }
 
   #isRunning(own: OwnSearch): boolean {

@@ -27,6 +27,10 @@ export interface PlanInit {
   readonly hasKeys: boolean
   /** Whether it is known that a cheap flood does not reach everybody. */
   readonly isLarge: boolean
+  /** About how many peers there are, if that is known, */
+  readonly population?: number | undefined
+  /** and of how many of them the summaries at one peer tell: at most a hop away, and at most as far as they reach. */
+  readonly sight: { readonly near: number; readonly all: number }
 }
 
 /** What a search has come to so far. */
@@ -37,14 +41,22 @@ export interface Progress {
   readonly spent: number
   /** Whether somebody was left out for want of budget, width or hops. */
   readonly more: boolean
-  /** Query messages of the last wave. */
+  /** Query messages of the last wave, the peers that it reached, and whether all of these have reported. */
   readonly lastSpent: number
+  readonly lastPeers: number
+  readonly isComplete: boolean
 }
 
 const RING_STEP = 2
 const MAX_WAVES = 24
 /** The first go of several walkers: steps of each before they look back (Lv et al. 2002: every fourth step). */
 const STEPS_BEFORE_CHECK = 4
+
+/**
+ * When what has been asked and its summaries tell of so many times as many peers as there are, one that was not among
+ * them is rare: e^-5, less than one in a hundred.
+ */
+const COVER = 5
 
 /** The waves of one search: each is chosen by what the one before it found. */
 export class Plan {
@@ -53,6 +65,9 @@ export class Plan {
   #waves = 0
   #ttl = 1
   #last: Wave | undefined
+  /** Peers that were asked, or that the summaries of one told of, as often as that was so. */
+  #seen = 0
+  #hasLooked = false
 
   constructor(init: PlanInit, config: SearchConfig) {
     this.#init = init
@@ -62,6 +77,7 @@ export class Plan {
   /** Undefined when the search is over. */
   next(progress: Progress): Wave | undefined {
     const first = this.#last === undefined
+    this.#look(progress)
     if (!first && !progress.more) return undefined
     const rest = this.#init.budget - progress.spent
     if (rest < 1 || ++this.#waves > MAX_WAVES) return undefined
@@ -72,7 +88,8 @@ export class Plan {
   #choose(progress: Progress, rest: number, first: boolean): Wave | undefined {
     const { strategy, ttl, want } = this.#init
     if (strategy === 'flood') return first ? { ...this.#flood(ttl, rest), waitMs: Number.POSITIVE_INFINITY } : undefined
-    if (!first && progress.found >= want) return undefined
+    const floodsFirst = strategy === 'ring' || (strategy === 'auto' && !this.#init.isLarge)
+    if (progress.found >= want && !(first && floodsFirst)) return undefined
     if (strategy === 'ring') {
       if (!first) this.#ttl += RING_STEP
       if (this.#ttl - RING_STEP >= ttl) return undefined
@@ -80,10 +97,33 @@ export class Plan {
     }
     if (strategy === 'auto' && first) {
       const cheap = Math.min(rest, this.#config.cheapFlood)
-      return this.#init.isLarge ? this.#near(cheap) : this.#flood(ttl, cheap)
+      if (floodsFirst) return this.#flood(ttl, cheap)
+      if (this.#init.hasKeys) return this.#near(cheap, progress.found)
     }
+    if (this.#unseen(progress) <= 0) return undefined
     if (!first && this.#last?.how === 'walk' && progress.lastSpent === 0) return undefined
     return this.#walk(progress, rest)
+  }
+
+  /** What the last wave has seen: those that it reached, and those that the summaries there tell of. */
+  #look({ lastSpent, lastPeers, isComplete }: Progress): void {
+    const how = this.#last?.how
+    if (how === undefined || !isComplete) return
+    const { sight, walkers } = this.#init
+    if (how !== 'flood' && !this.#hasLooked) {
+      this.#hasLooked = true
+      // by way of each neighbour only the nearest that is shown is asked, and hides those behind it
+      this.#seen += lastSpent === 0 ? sight.all : sight.near
+    }
+    // where a walker ends it has nothing left to follow what the summaries there show
+    this.#seen += lastPeers + (how === 'walk' ? Math.max(0, lastPeers - walkers) * (sight.near - 1) : 0)
+  }
+
+  /** How many peers are still to be looked at until it is likely enough that all have been. */
+  #unseen({ peers }: Progress): number {
+    const { population, hasKeys } = this.#init
+    if (population === undefined || !hasKeys) return Number.POSITIVE_INFINITY
+    return COVER * Math.max(population, peers + 1) - this.#seen
   }
 
   #flood(ttl: number, budget: number): Wave {
@@ -92,10 +132,9 @@ export class Plan {
   }
 
   /** Where the summaries show something: cheap and quick, and it measures how common the thing is. */
-  #near(budget: number): Wave {
-    if (!this.#init.hasKeys) return this.#flood(this.#init.ttl, budget)
+  #near(budget: number, found: number): Wave {
     const { summaryHops, hopMs } = this.#config
-    const order = { ttl: summaryHops, width: 0, budget, want: this.#init.want }
+    const order = { ttl: summaryHops, width: 0, budget, want: this.#init.want - found }
     return { how: 'summaries', order, waitMs: summaryHops * hopMs }
   }
 
@@ -103,14 +142,17 @@ export class Plan {
    * As many peers as should have what is still wanted, going by how many had it; twice as many as before when nobody
    * had.
    */
-  #walk({ found, peers, lastSpent }: Progress, rest: number): Wave {
+  #walk(progress: Progress, rest: number): Wave {
+    const { found, peers, lastSpent } = progress
     const { walkers, want } = this.#init
     const order = { ttl: this.#config.maxWalk, width: walkers, want: Math.max(1, want - found) }
     let budget = rest
     if (walkers > 1) {
       const least = Math.max(walkers * STEPS_BEFORE_CHECK, lastSpent * 2)
       const needed = found > 0 ? Math.ceil((1.25 * peers * (want - found)) / found) : least
-      budget = Math.min(rest, Math.max(walkers * STEPS_BEFORE_CHECK, needed))
+      // of the messages of a walk about every other one reaches somebody new
+      const unseen = 2 * Math.ceil(this.#unseen(progress) / this.#init.sight.near)
+      budget = Math.min(rest, Math.max(walkers * STEPS_BEFORE_CHECK, Math.min(needed, unseen)))
     }
     const steps = Math.max(STEPS_BEFORE_CHECK, Math.ceil(budget / walkers))
     return { how: 'walk', order: { ...order, budget }, waitMs: steps * this.#config.hopMs }

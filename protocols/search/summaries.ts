@@ -33,7 +33,12 @@ interface Neighbour {
   /** When it is told what has changed since; undefined when nothing has. */
   due: number | undefined
   lastTold: number
-  /** How often its summary showed a match and hits did, or did not, come of it; both halve at times. */
+  /** What came of the matches that it showed, by hops from here like `heard`. */
+  trials: (Trials | undefined)[] // BOUNDED by the levels
+}
+
+/** How often a match was shown and hits did, or did not, come of it; both halve at times. */
+interface Trials {
   kept: number
   broken: number
 }
@@ -77,8 +82,7 @@ export class Summaries {
       toldVersion: this.#rng.below(2 ** 31),
       due: undefined,
       lastTold: Number.NEGATIVE_INFINITY,
-      kept: 0,
-      broken: 0
+      trials: []
     })
     this.#owe(peer, now)
   }
@@ -153,9 +157,10 @@ export class Summaries {
   matchOf(peer: Peer, keys: readonly KeyHash[]): number | undefined {
     const neighbour = this.#neighbours.get(peer)
     if (neighbour === undefined || keys.length === 0) return undefined
-    const { kept, broken } = neighbour
-    if (broken >= searchLimits.summaryTrials && kept < broken * searchLimits.summaryPrecision) return undefined
-    const hop = neighbour.heard.findIndex(({ bloom, tells }) => tells && keys.every(key => mayHave(bloom, key)))
+    const { heard, trials } = neighbour
+    const hop = heard.findIndex(
+      ({ bloom, tells }, i) => tells && isBelieved(trials[i]) && keys.every(key => mayHave(bloom, key))
+    )
     return hop === -1 ? undefined : hop + 1
   }
 
@@ -167,15 +172,34 @@ export class Summaries {
     return false
   }
 
-  /** What came of asking a neighbour whose summary showed a match. */
-  judge(peer: Peer, hasHit: boolean): void {
+  /** Of about how many peers the summaries here tell, within a hop and in all, if others have as many neighbours. */
+  get sight(): { near: number; all: number } {
+    const others = this.#neighbours.size - 1
+    const sight = { near: 1, all: 1 }
+    for (const neighbour of this.#neighbours.values()) {
+      for (const [hops, { tells }] of neighbour.heard.entries()) {
+        if (!tells || !isBelieved(neighbour.trials[hops])) break
+        sight.all += others ** hops
+        if (hops === 0) sight.near++
+      }
+    }
+    return sight
+  }
+
+  /**
+   * What came of asking a neighbour whose summary showed a match so many hops away. Each level stands for itself: what is
+   * far away is in filters with more keys, which are wrong more often.
+   */
+  judge(peer: Peer, hops: number, hasHit: boolean): void {
     const neighbour = this.#neighbours.get(peer)
-    if (neighbour === undefined) return
-    if (hasHit) neighbour.kept++
-    else neighbour.broken++
-    if (neighbour.kept + neighbour.broken < searchLimits.summaryMemory) return
-    neighbour.kept /= 2
-    neighbour.broken /= 2
+    if (neighbour === undefined || hops < 1 || hops > searchLimits.summaryBits.length) return
+    const trials = neighbour.trials[hops - 1] ?? { kept: 0, broken: 0 }
+    neighbour.trials[hops - 1] = trials
+    if (hasHit) trials.kept++
+    else trials.broken++
+    if (trials.kept + trials.broken < searchLimits.summaryMemory) return
+    trials.kept /= 2
+    trials.broken /= 2
   }
 
   #levelsFor(to: Peer): Bloom[] {
@@ -205,4 +229,9 @@ export class Summaries {
     neighbour.due = Math.max(now + settle, neighbour.lastTold + summaryMs)
     this.#nextDue = Math.min(this.#nextDue, neighbour.due)
   }
+}
+
+/** What it showed so far away has been worth something, as far as it was followed. */
+function isBelieved({ kept, broken }: Trials = { kept: 0, broken: 0 }): boolean {
+  return broken < searchLimits.summaryTrials || kept >= broken * searchLimits.summaryPrecision
 }

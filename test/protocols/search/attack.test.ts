@@ -70,7 +70,7 @@ for (const hops of [0, 1]) {
 test('a flooder far beyond any honest rate is penalised by each neighbour, and by nobody else', () => {
   const edges = randomRegular(20, 4, rng)
   const network = new StaticNetwork({ peers: 20, edges, holders: new Set() })
-  flood(network, edges, 4_000, 1, to => network.channel.send(attacker, to, freshQuery()))
+  flood(network, edges, 8_000, 1, to => network.channel.send(attacker, to, freshQuery()))
   network.simulation.run(network.now + 12_000)
   const penalties = network.simulation.penalties().filter(({ by }) => by !== attacker)
   assert.deepEqual(

@@ -5,8 +5,17 @@ import { searchConfig } from '../../../protocols/search/config.ts'
 import { Plan, type PlanInit, type Progress, type Strategy } from '../../../protocols/search/plan.ts'
 
 const { budget, cheapFlood, hopMs, maxTtl, maxWalk, summaryHops, want, walkers } = searchConfig
-const begin: Progress = { found: 0, peers: 0, spent: 0, more: false, lastSpent: 0 }
-const init: PlanInit = { strategy: 'auto', budget, want, walkers, ttl: maxTtl, hasKeys: true, isLarge: false }
+const begin: Progress = { found: 0, peers: 0, spent: 0, more: false, lastSpent: 0, lastPeers: 0, isComplete: true }
+const init: PlanInit = {
+  strategy: 'auto',
+  budget,
+  want,
+  walkers,
+  ttl: maxTtl,
+  hasKeys: true,
+  isLarge: false,
+  sight: { near: 1, all: 1 }
+}
 
 /** What a wave is, in short: how, hops, width, budget, holders wanted. */
 type Short = readonly [how: string, ttl: number, width: number, budget: number, want: number] | 'over'
@@ -163,9 +172,77 @@ const cases: Record<Strategy, Case[]> = {
       ]
     },
     {
-      what: 'large, and the query has no keys: a flood is what measures',
+      what: 'large, and the query has no keys: walkers measure it',
       init: { isLarge: true, hasKeys: false },
-      waves: [[{}, flood(7, cheapFlood)]]
+      waves: [
+        [{}, walk(least)],
+        [{ more: true, spent: 32, lastSpent: 32, peers: 32, found: 16 }, walk(40, 16)]
+      ]
+    },
+    {
+      what: 'large, and this node knows of enough holders itself: nobody is asked',
+      init: { isLarge: true },
+      waves: [[{ more: true, found: want }, 'over']]
+    },
+    {
+      what: 'large, and this node knows of some itself: the others are wanted',
+      init: { isLarge: true },
+      waves: [[{ more: true, found: 30 }, ['summaries', summaryHops, 0, cheapFlood, 2]]]
+    },
+    {
+      what: 'not known to be large: a flood, whatever this node knows itself',
+      waves: [[{ more: true, found: want }, flood(7, cheapFlood)]]
+    },
+    {
+      what: 'the summaries here tell of all five times over, and show nothing: it is over',
+      init: { isLarge: true, population: 200, sight: { near: 21, all: 1_000 } },
+      waves: [
+        [{ more: true }, near(cheapFlood)],
+        [{ more: true }, 'over']
+      ]
+    },
+    {
+      what: 'they tell of fewer: walkers see the rest by the summaries where they come, and go no further than it takes',
+      init: { isLarge: true, population: 200, sight: { near: 21, all: 300 } },
+      waves: [
+        [{ more: true }, near(cheapFlood)],
+        [{ more: true }, walk(least)],
+        // 20 of 28 had something left to look further with, and so 272 of 1,000 are not seen
+        [{ more: true, spent: 32, lastSpent: 32, lastPeers: 28, peers: 28, found: 1 }, walk(least, 31)],
+        [{ more: true, spent: 64, lastSpent: 32, lastPeers: 25, peers: 53, found: 1 }, 'over']
+      ]
+    },
+    {
+      what: 'what they show hides what is behind it: then only the nearest count as seen',
+      init: { isLarge: true, population: 200, sight: { near: 21, all: 1_000 } },
+      waves: [
+        [{ more: true }, near(cheapFlood)],
+        [{ more: true, spent: 12, lastSpent: 12, lastPeers: 12, peers: 12, found: 3 }, walk(94, 29)]
+      ]
+    },
+    {
+      what: 'who was silent may have hidden it, and is not counted',
+      init: { isLarge: true, population: 200, sight: { near: 21, all: 1_000 } },
+      waves: [
+        [{ more: true }, near(cheapFlood)],
+        [{ more: true, isComplete: false }, walk(least)]
+      ]
+    },
+    {
+      what: 'no fewer peers than have answered, whatever the estimate',
+      init: { isLarge: true, population: 10, sight: { near: 21, all: 1_000 } },
+      waves: [
+        [{ more: true, peers: 500 }, near(cheapFlood)],
+        [{ more: true, peers: 500 }, walk(least)]
+      ]
+    },
+    {
+      what: 'without keys nothing is seen by summaries',
+      init: { isLarge: true, hasKeys: false, population: 200, sight: { near: 21, all: 5_000 } },
+      waves: [
+        [{ more: true }, walk(least)],
+        [{ more: true, spent: 32, lastSpent: 32, lastPeers: 30, peers: 30 }, walk(64)]
+      ]
     },
     { what: 'a small budget is all there is', init: { budget: 20 }, waves: [[{}, flood(7, 20)]] }
   ]
@@ -190,7 +267,7 @@ for (const [strategy, list] of Object.entries(cases)) {
 test('no search has waves without end', () => {
   const plan = new Plan({ ...init, strategy: 'walk', budget: 10_000 }, searchConfig)
   let waves = 0
-  while (plan.next({ found: 0, peers: 1, spent: 0, more: true, lastSpent: 1 }) !== undefined) waves++
+  while (plan.next({ ...begin, peers: 1, more: true, lastSpent: 1 }) !== undefined) waves++
   assert.ok(waves > 5 && waves < 50, `${waves}`)
 })
 

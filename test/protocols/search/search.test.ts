@@ -152,6 +152,23 @@ test('searches beyond the limit end at once; a number in use and a bad query are
   ])
 })
 
+test('when too many run, one of whoever asks for most gives way; who has as many as others is refused', () => {
+  const bench = new Bench({ maxSearches: 4 })
+  const start = (search: number, asker?: Peer): number[] =>
+    events(bench.search(asker === undefined ? { search } : { search, asker }).out).flatMap(event =>
+      event.type === 'searchDone' ? [event.search] : []
+    )
+  for (const search of [1, 2, 3]) assert.deepEqual(start(search, 40 as Peer), [])
+  assert.deepEqual(start(4), [])
+  assert.deepEqual(start(5, 40 as Peer), [5], 'it has most of them')
+  assert.deepEqual(start(6, 41 as Peer), [1], 'the oldest of those goes')
+  assert.deepEqual(start(7, 42 as Peer), [2])
+  assert.deepEqual(start(8), [8])
+  assert.deepEqual(start(9, 43 as Peer), [9], 'one more would only change places')
+  bench.give({ type: 'stop', search: 3 })
+  assert.deepEqual(start(10, 43 as Peer), [])
+})
+
 test('a search of ours that comes round is a duplicate, also when it is done', () => {
   const bench = new Bench()
   const { id } = bench.search()
@@ -216,7 +233,7 @@ test('our own searches are not held up by what strangers want', () => {
 })
 
 test('more searches of ours than are remembered: the oldest ends', () => {
-  const bench = new Bench({ maxSearches: 1_000 })
+  const bench = new Bench({ maxSearches: 2_000 })
   const ended: number[] = []
   for (let search = 0; search < searchLimits.maxRemembered + 3; search++) {
     for (const event of events(bench.search({ search }).out)) if (event.type === 'searchDone') ended.push(event.search)
