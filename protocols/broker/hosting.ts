@@ -139,7 +139,14 @@ export class Hosting {
       if (itemKey(lease) !== itemKey(order) || lease.host === this.#outbox.self || !isEnough(lease)) continue
       if (this.#signing.checkLease(lease, from) === 'right') hosts.add(lease.host)
     }
-    if (hosts.size >= order.copies) this.#let(item)
+    if (hosts.size < order.copies) return
+    const brokers = this.#items.brokersOf(item)
+    this.#let(item)
+    // a broker that does not know these would have the next host fetch it
+    const { owner, infohash } = order
+    for (const broker of brokers) {
+      if (broker !== from) this.#outbox.send(broker, { type: 'shown', owner, infohash, leases: others })
+    }
   }
 
   onLacking(from: Peer, items: readonly ItemName[]): void {

@@ -33,6 +33,8 @@ export interface Item {
   readonly leases: Map<Peer, Known> // BOUNDED by maxLeases
   /** Brokers that others named. BOUNDED by maxHeard. */
   heard: Peer[]
+  /** Brokers that the owner named last. BOUNDED by maxNamed. */
+  named: readonly Peer[]
   /** The owner has just said it for the first time: nobody can have a copy yet. */
   isFresh: boolean
   /** Hosts that were asked and have not answered. BOUNDED by the copies that are missing. */
@@ -251,8 +253,10 @@ export class Items {
   /** How many that are not known to be gone come before this node. */
   rank(item: Item): number {
     const { self } = this.#outbox
+    // of what is new only those know whom the owner has told
+    const knows = (peer: Peer): boolean => !item.isFresh || item.named.includes(peer)
     return this.ranked(item)
-      .filter(peer => peer === self || !this.#reach.isDown(peer))
+      .filter(peer => peer === self || (!this.#reach.isDown(peer) && knows(peer)))
       .indexOf(self)
   }
 
@@ -308,6 +312,7 @@ export class Items {
       order,
       leases: new Map(),
       heard: [],
+      named: [],
       isFresh,
       pending: new Map(),
       tried: new Set(),

@@ -65,6 +65,7 @@ export class Keeping {
     item.touchedAt = now
     if (from === owner) {
       this.#items.hear(item, brokers)
+      item.named = brokers
       if (before !== undefined) this.#onOwner(item)
       return
     }
