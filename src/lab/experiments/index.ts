@@ -1,5 +1,6 @@
 import type { Experiment } from '../experiment.ts'
 import attack from './attack.ts'
+import brokerPlacement from './broker-placement.ts'
 import churn from './churn.ts'
 import floodReach from './flood-reach.ts'
 import flooding from './flooding.ts'
@@ -35,5 +36,6 @@ export const experiments: readonly Experiment[] = [
   ringLiars,
   ringStorage,
   ringUpkeep,
-  superpeerRules
+  superpeerRules,
+  brokerPlacement
 ]
