@@ -38,6 +38,8 @@ const schema = z.strictObject({
   role: z.enum(['auto', 'peer', 'super']).default('auto'),
   /** Bytes of disk for copies of what other peers put. */
   offer: z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER).default(0),
+  /** How long a host of copies may be away before another copy is made, where this node decides that; milliseconds. */
+  lostAfterMs: z.number().nonnegative().default(600_000),
   /** What this node fails together with: two copies of one thing are put into different domains. Default: this machine. */
   domain: z.string().min(1).max(64).optional(),
   /** Whether shares are followed while the node runs. One-shot commands leave them as they are. */

@@ -14,6 +14,8 @@ export interface Home {
   readonly keyFile: string
   readonly database: string
   readonly socketPath: string
+  /** What this node keeps for others. */
+  readonly hosted: string
   /** Gives the directory back. Idempotent. A process that dies gives it back too. */
   release(): void
 }
@@ -41,6 +43,7 @@ export async function openHome(directory: string): Promise<Home> {
     path,
     keyFile: join(path, 'key'),
     database: join(path, 'shoal.db'),
+    hosted: join(path, 'hosted'),
     socketPath: socketPathOf(path),
     release() {
       if (lock.isOpen) lock.close()

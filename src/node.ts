@@ -3,6 +3,7 @@ import type { Libp2p } from '@libp2p/interface'
 import type { FileId, Infohash } from '../protocols/core/ids.ts'
 import type { Hit, Query } from '../protocols/search/index.ts'
 import type {
+  CopiesOptions,
   ForgetOptions,
   Forgotten,
   GetEvent,
@@ -10,6 +11,9 @@ import type {
   Listing,
   LsOptions,
   PeerStatus,
+  Placement,
+  PutEvent,
+  PutOptions,
   RingStatus,
   SearchEvent,
   SearchOptions,
@@ -30,8 +34,10 @@ import { publisherSchema } from './directory/publisher.ts'
 import { directorySchema } from './directory/record-schema.ts'
 import { ShoalError } from './errors.ts'
 import { type Home, openHome } from './home.ts'
+import { brokerSchema } from './hosting/broker-schema.ts'
+import { machineDomain } from './hosting/domain.ts'
 import { datastoreSchema } from './libp2p/datastore.ts'
-import { readGroupKey } from './libp2p/group-key.ts'
+import { groupTag, readGroupKey } from './libp2p/group-key.ts'
 import { loadOrCreateKey } from './libp2p/key-file.ts'
 import { portSchema } from './libp2p/usual-port.ts'
 import { realFiles } from './library/content/files.ts'
@@ -44,7 +50,8 @@ import { Network } from './network.ts'
 import { type Online, onlineWith } from './online.ts'
 import { LastResults, resultsSchema } from './search/results.ts'
 import { type Reach, searchForUser } from './search/user-search.ts'
-import { peersOf, problemsOf, ringOf, trafficOf } from './status.ts'
+import { peersOf, problemsOf, ringOf, superPeerOf, trafficOf } from './status.ts'
+import { catalogueSchema } from './superpeer/catalogue-schema.ts'
 import { BegunTransfers } from './transfers/begun.ts'
 import { VERSION } from './version.ts'
 import { watchesSchema } from './watches/store.ts'
@@ -77,6 +84,8 @@ export async function createNode(config: NodeConfig): Promise<ShoalNode> {
       watchesSchema,
       datastoreSchema,
       directorySchema,
+      catalogueSchema,
+      brokerSchema,
       publisherSchema,
       portSchema
     ])
@@ -119,6 +128,8 @@ class Node implements ShoalNode {
       onChange: () => {
         this.#online?.seeder.onLibraryChange()
         this.#online?.sharedKeys.changed()
+        this.#online?.network.superPeers.changed()
+        this.#online?.hosting.libraryChanged()
         if (config.ring) this.#online?.publisher.changed()
       }
     })
@@ -142,6 +153,7 @@ class Node implements ShoalNode {
     this.#online?.sharedKeys.now()
     if (this.#config.ring) this.#online?.publisher.changed()
     this.#online?.seeder.start()
+    this.#online?.hosting.start()
     if (this.#config.watch) this.#watches?.start()
   }
 
@@ -177,6 +189,8 @@ class Node implements ShoalNode {
         neighbours: online?.network.neighbours.size ?? 0
       },
       ...ringOf(online?.network),
+      ...superPeerOf(online?.network),
+      ...(online === undefined ? {} : { hosting: online.hosting.status }),
       shared: this.#library.totals(),
       transfers: { active: transfers.length - paused - failed, paused, failed },
       ...trafficOf(online?.network),
@@ -255,6 +269,18 @@ class Node implements ShoalNode {
     return this.#saved.events(options.signal)
   }
 
+  put(path: string, options?: PutOptions): AsyncIterable<PutEvent> {
+    return this.#needOnline().hosting.placements.put(path, options)
+  }
+
+  async copies(options?: CopiesOptions): Promise<Placement[]> {
+    return await this.#needOnline().hosting.placements.copies(options)
+  }
+
+  async drop(named: string): Promise<Placement> {
+    return await this.#needOnline().hosting.placements.drop(named)
+  }
+
   readonly directoryGet: Shoal['directoryGet'] = async (key, options) =>
     await this.#needOnline().directory.directoryGet(key, options)
   readonly directoryPut: Shoal['directoryPut'] = async entry => await this.#needOnline().directory.directoryPut(entry)
@@ -276,6 +302,7 @@ class Node implements ShoalNode {
       online?.sharedKeys.close()
       online?.publisher.stop()
       online?.prover.stop()
+      await online?.hosting.stop()
       await online?.transfers.close()
       online?.seeder.stop()
       await this.#library.close()
@@ -288,18 +315,27 @@ class Node implements ShoalNode {
   }
 
   async #goOnline(node: { home: Home; database: DatabaseSync; groupKey: Uint8Array | undefined }): Promise<void> {
-    const { database } = node
+    const { database, home } = node
     const network = await Network.create(this.#config, node, {
       lookup: (query, limit) => this.#lookup(query, limit),
+      files: limit => this.#library.files(limit),
+      onKeys: () => this.#online?.sharedKeys.changed(),
       infoOf: infohash => this.#library.infoOf(infohash),
       openSwarm: (prefix, peer) => this.#online?.seeder.open(prefix, peer),
       openFile: id => this.#openFile(id),
       onSearchEvent: event => this.#online?.searches.onEvent(event),
+      onBrokerEvent: event => this.#online?.hosting.onEvent(event),
+      onBrokers: () => this.#online?.hosting.brokersChanged(),
       onTrackerEvent: event => this.#online?.announcer.onEvent(event),
       onNeighbour: () => this.#watches?.onNeighbour()
     })
-    const parts = { database, library: this.#library, lastResults: this.#lastResults }
-    const online = onlineWith(network, parts)
+    const { offer, domain } = this.#config
+    const online = onlineWith(network, {
+      database,
+      library: this.#library,
+      lastResults: this.#lastResults,
+      hosting: { folder: home.hosted, offered: offer, domain: domain ?? (await machineDomain(groupTag(node.groupKey))) }
+    })
     this.#online = online
     this.#peerId = network.host.peerId.toString()
     this.#watches = new Watches(database, {

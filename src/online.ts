@@ -5,6 +5,7 @@ import { idFromPeer } from '../protocols/libp2p/peer-ids.ts'
 import { DirectoryFinding } from './directory/finding.ts'
 import { PlainDirectory } from './directory/plain.ts'
 import { Publisher } from './directory/publisher.ts'
+import { NodeHosting, type NodeHostingParts } from './hosting/node-hosting.ts'
 import { reputationLimits } from './libp2p/reputation.ts'
 import { realFiles } from './library/content/files.ts'
 import { HandlePool } from './library/content/handle-pool.ts'
@@ -20,6 +21,9 @@ import { Announcer } from './transfers/announcer.ts'
 import { Seeder } from './transfers/seeder.ts'
 import { Transfers } from './transfers/transfers.ts'
 
+/** What a node does for others. */
+export type HostingConfig = Pick<NodeHostingParts, 'folder' | 'offered' | 'domain'>
+
 /** What there is of a node only with a network. */
 export interface Online {
   network: Network
@@ -32,17 +36,23 @@ export interface Online {
   sharedKeys: SharedKeys
   seeder: Seeder
   transfers: Transfers
+  hosting: NodeHosting
 }
 
 /** The application's parts on the network, wired to one another. */
 export function onlineWith(
   network: Network,
-  { database, library, lastResults }: { database: DatabaseSync; library: Library; lastResults: LastResults }
+  parts: { database: DatabaseSync; library: Library; lastResults: LastResults; hosting: HostingConfig }
 ): Online {
-  const { search, tracker, exchange, metainfo, proof } = network.host.services
+  const { database, library, lastResults } = parts
+  const { tracker, exchange, metainfo, proof, broker, search } = network.host.services
   const { reach, reputation } = network
   const storage = { handles: new HandlePool(realFiles), cache: new PieceCache() }
-  const searches = new Searches({ command: command => search.command(command) })
+  const { superPeers } = network
+  const searches = new Searches({
+    command: command => superPeers.command(command),
+    judge: (id, verdict) => superPeers.judge(id, ...verdict)
+  })
   const onLiar = (peer: Peer, reason: string): void => reputation.penalise(peer, reason, reputationLimits.contentWeight)
   const prover = new Prover({
     ask: async (peer, id, signal) => {
@@ -80,7 +90,10 @@ export function onlineWith(
     onLiar
   })
   const sharedKeys = new SharedKeys({
-    keys: () => library.keys(),
+    keys: function* () {
+      yield* library.keys()
+      yield* network.host.services.superpeer.keys()
+    },
     tell: keys => search.command({ type: 'share', keys }),
     clock: monotonicMs
   })
@@ -93,5 +106,16 @@ export function onlineWith(
     ownTracker
   })
   const directory = new PlainDirectory(calls)
-  return { network, announcer, directory, finding, publisher, searches, prover, sharedKeys, seeder, transfers }
+  const hosting = new NodeHosting({
+    ...parts.hosting,
+    broker,
+    brokers: () => network.brokers(),
+    measure: () => network.measure(),
+    prepare: peer => reach.prepare(peer),
+    metainfo,
+    proof,
+    transfers,
+    library
+  })
+  return { network, announcer, directory, finding, publisher, searches, prover, sharedKeys, seeder, transfers, hosting }
 }

@@ -24,6 +24,13 @@ export function ringOf(network: Network | undefined): Pick<Status, 'ring'> {
   return { ring: { nodes, entries: kept.entries } }
 }
 
+export function superPeerOf(network: Network | undefined): Pick<Status, 'superPeer'> {
+  if (network === undefined) return {}
+  const { role, reason, supers, clients } = network.host.services.superpeer
+  const indexed = role === 'super' ? network.indexed : 0
+  return { superPeer: { role, reason, supers: supers.map(String), clients: clients.length, indexed } }
+}
+
 export function peersOf(network: Network): PeerStatus[] {
   const { host, dialer, reputation, neighbours } = network
   const byPeer = new Map<Peer, Connection[]>()
@@ -31,6 +38,8 @@ export function peersOf(network: Network): PeerStatus[] {
     const peer = peerFromId(connection.remotePeer)
     byPeer.set(peer, [...(byPeer.get(peer) ?? []), connection])
   }
+  const { superpeer } = host.services
+  const [supers, clients] = [new Set(superpeer.supers), new Set(superpeer.clients)]
   const moved = movedByPeer(host.services.exchange)
   return [...byPeer].map(([peer, connections]) => {
     const oldest = connections.reduce((a, b) => (a.timeline.open <= b.timeline.open ? a : b))
@@ -41,6 +50,7 @@ export function peersOf(network: Network): PeerStatus[] {
       direction: oldest.direction,
       foundBy: dialer.foundByOf(peer, oldest),
       neighbour: neighbours.has(peer),
+      ...(supers.has(peer) ? { role: 'super' as const } : clients.has(peer) ? { role: 'client' as const } : {}),
       connectedForMs: Date.now() - oldest.timeline.open,
       ...(moved.get(peer) ?? { down: 0, up: 0 }),
       ...(penalties.length === 0 ? {} : { penalties })

@@ -1,4 +1,4 @@
-import type { PrivateKey, Startable } from '@libp2p/interface'
+import type { Startable } from '@libp2p/interface'
 import type { Peer } from '../core/peer.ts'
 import type { Rng } from '../core/rng.ts'
 import { type ContactBook, contactPeers } from '../libp2p/contacts.ts'
@@ -13,16 +13,12 @@ import type { BrokerStore, Hosted, Owned } from './store.ts'
 
 export const BROKER_PROTOCOL = '/shoal/broker/1.0.0'
 
-export interface BrokerComponents extends DriverComponents {
-  privateKey: PrivateKey
-}
-
 export interface BrokerServiceInit {
   contacts: ContactBook
   rng: Rng
   store: BrokerStore
-  /** Signs with the node's own key, and checks others by the key that their peer id is made of. */
-  crypto: (privateKey: PrivateKey) => Crypto
+  /** For this node's key. */
+  crypto: Crypto
   /** Where a peer is, as its connection shows. */
   domainOf?: (peer: Peer) => string | undefined
   config?: Partial<BrokerConfig>
@@ -37,12 +33,12 @@ export class BrokerService implements Startable {
   readonly #driver: Driver<BrokerCommand, BrokerMessage, BrokerEvent>
 
   /** @throws RangeError on a configuration whose numbers do not fit together, or a key that cannot sign */
-  constructor(components: BrokerComponents, init: BrokerServiceInit) {
-    const { contacts, rng, store, crypto: cryptoOf, domainOf, config, onEvent, onPenalty } = init
+  constructor(components: DriverComponents, init: BrokerServiceInit) {
+    const { contacts, rng, store, crypto, domainOf, config, onEvent, onPenalty } = init
     this.#machine = new Broker({
       self: peerFromId(components.peerId),
       rng,
-      crypto: cryptoOf(components.privateKey),
+      crypto,
       store,
       // the clock of the machine is asked each time: people and NTP set it
       wallMs: now => Date.now() - (monotonicMs() - now),
@@ -92,6 +88,6 @@ export class BrokerService implements Startable {
   }
 }
 
-export function brokerService(init: BrokerServiceInit): (components: BrokerComponents) => BrokerService {
+export function brokerService(init: BrokerServiceInit): (components: DriverComponents) => BrokerService {
   return components => new BrokerService(components, init)
 }

@@ -56,6 +56,11 @@ export function makeProgram({ io, out, createNode, onExitCode }: ProgramInit): C
       ])
     )
     .option('--offer <size>', 'room for copies of what other peers put, as in 50G (default: none)')
+    .option(
+      '--lost-after <time>',
+      'how long hosts of copies may be away before others take over (default: 10m)',
+      duration
+    )
     .option('--domain <name>', 'what this peer fails together with, such as a rack (default: this machine)')
     .action(async (paths: string[], options, command: Command) => {
       await (await import('./commands/up.ts')).up(contextOf(command), paths, options)

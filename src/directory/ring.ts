@@ -30,6 +30,8 @@ export interface NodeRingInit {
   connections(): readonly Pick<Connection, 'timeline'>[]
   /** It only asks: see `ChordClient`. */
   isClient?: boolean
+  /** This node's place, or that of nodes around it, has changed. */
+  onPlace?(): void
   /** Ms that never go back. */
   clock?: () => number
 }
@@ -126,6 +128,14 @@ export class NodeRing {
     return { ...this.#place, isOnRing }
   }
 
+  /** Nodes next to where this node would be, for one that has no place itself. */
+  async around(): Promise<readonly Peer[]> {
+    const own = this.#ids.idOf(this.#self)
+    return await new Promise(resolve => {
+      this.lookups.find(own, {}, found => resolve(found === undefined ? [] : [found.owner, ...found.successors]))
+    })
+  }
+
   /** For how long this node has known peers and found no place among them, ms. */
   get placelessMs(): number {
     const opened = this.#init.connections().map(({ timeline }) => timeline.open)
@@ -169,6 +179,7 @@ export class NodeRing {
         if (event.predecessor !== undefined && event.successors.length > 0) this.#placelessSince = undefined
         else this.#placelessSince ??= this.#clock()
         this.#tellPlace(wasAlone)
+        this.#init.onPlace?.()
         return
       }
       case 'found':

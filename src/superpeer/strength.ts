@@ -1,18 +1,7 @@
 import { type EventLoopUtilization, performance } from 'node:perf_hooks'
 import { availableMemory } from 'node:process'
 import type { Connection } from '@libp2p/interface'
-
-/** What this node can do for others, as it has measured itself. */
-export interface Strength {
-  uptimeMs: number
-  /** The most that was sent in one interval so far, bytes a second; 0 before anything was sent. */
-  uploadBytesPerS: number
-  memoryBytes: number
-  /** Others have connected to this node. */
-  isReachable: boolean
-  /** The share of the time in which this process had something to do, 0 to 1, smoothed over some minutes. */
-  load: number
-}
+import type { Strength } from '../../protocols/superpeer/index.ts'
 
 /** How much of an interval's load counts at once: one busy moment makes nobody weak. */
 const SMOOTHING = 0.2
@@ -42,7 +31,11 @@ export class StrengthMeter {
     this.#sentBytes = parts.sentBytes()
   }
 
-  /** To be called at intervals of some seconds or more: rates are those since the last call. */
+  /**
+   * What this node can do for others. Upload is the most that was sent in one interval so far, load the share of the time
+   * in which this process had something to do, smoothed over some minutes. To be called at intervals of some seconds or more: rates are
+   * those since the last call.
+   */
   read(): Strength {
     const { connections, sentBytes, clock } = this.#parts
     const [now, sent] = [clock(), sentBytes()]

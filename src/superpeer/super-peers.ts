@@ -1,16 +1,17 @@
 import type { FileId } from '../../protocols/core/ids.ts'
 import type { Peer } from '../../protocols/core/peer.ts'
+import { overlayConfig } from '../../protocols/overlay/index.ts'
 import type { SearchCommand, SearchEvent } from '../../protocols/search/index.ts'
 import {
   type Part,
+  type Role,
+  type Strength,
   type SuperPeerCommand,
   type SuperPeerEvent,
   superPeerLimits
 } from '../../protocols/superpeer/index.ts'
-import type { SuperPeerStatus } from '../api.ts'
 import type { CatalogueHit } from '../library/catalogue.ts'
 import { Searches, type SupersSearchEvent } from '../search/searches.ts'
-import type { Strength } from './strength.ts'
 
 export const superPeersConfig = {
   /** How often this node measures itself; the first time sooner, so that a new network need not wait. */
@@ -30,20 +31,22 @@ export const superPeersConfig = {
 export interface SuperPeersParts {
   protocol: {
     command(command: SuperPeerCommand): void
+    setRole(part: Part): void
+    setStrength(strength: Strength): void
+    setPopulation(about: number | undefined): void
     readonly canAsk: boolean
     readonly isResting: boolean
     /** Live super-peers that are known, and about how many clients all of them have. */
     readonly known: readonly Peer[]
     readonly clientsOfAll: number
-    readonly status: Omit<SuperPeerStatus, 'supers'> & { supers: readonly Peer[] }
+    readonly role: Role
   }
   overlay: {
     join(contact: Peer): void
     leave(): void
-    /** undefined: as many neighbours as a peer has. */
-    resize(neighbours: number | undefined): void
-    /** About how many peers are in it, this one included. */
-    readonly about: number | undefined
+    resize(neighbours: number): void
+    /** `about`: how many peers seem to be in it, this one included. */
+    readonly population: { readonly about?: number | undefined }
   }
   /** The search over the overlay. */
   search(command: SearchCommand): void
@@ -83,7 +86,7 @@ export class SuperPeers {
 
   start(): void {
     this.#isRunning = true
-    this.#parts.protocol.command({ type: 'role', role: this.#parts.part })
+    this.#parts.protocol.setRole(this.#parts.part)
     this.#tellShared()
     this.#measureIn(superPeersConfig.firstMs)
   }
@@ -105,9 +108,10 @@ export class SuperPeers {
   /** About how many other peers there are, those included that have left the overlay to super-peers. */
   get others(): number | undefined {
     const { protocol, overlay } = this.#parts
-    const supers = protocol.known.length + (protocol.status.role === 'super' ? 1 : 0)
-    if (supers === 0) return overlay.about === undefined ? undefined : overlay.about - 1
-    const inOverlay = protocol.isResting ? supers : Math.max(overlay.about ?? 0, supers)
+    const { about } = overlay.population
+    const supers = protocol.known.length + (protocol.role === 'super' ? 1 : 0)
+    if (supers === 0) return about === undefined ? undefined : about - 1
+    const inOverlay = protocol.isResting ? supers : Math.max(about ?? 0, supers)
     return Math.max(inOverlay + protocol.clientsOfAll - 1, 0)
   }
 
@@ -137,7 +141,7 @@ export class SuperPeers {
     const { overlay, onKeys, onChange, onSearchEvent } = this.#parts
     switch (event.type) {
       case 'role':
-        overlay.resize(event.role === 'super' ? superPeersConfig.neighbours : undefined)
+        overlay.resize(event.role === 'super' ? superPeersConfig.neighbours : overlayConfig.activeSize)
         onChange()
         return
       case 'attached':
@@ -206,9 +210,9 @@ export class SuperPeers {
   #measureIn(ms: number): void {
     this.#measuring = setTimeout(() => {
       const { protocol, measure } = this.#parts
-      protocol.command({ type: 'strength', strength: measure() })
+      protocol.setStrength(measure())
       const { others } = this
-      protocol.command({ type: 'population', about: others === undefined ? undefined : others + 1 })
+      protocol.setPopulation(others === undefined ? undefined : others + 1)
       this.#measureIn(superPeersConfig.measureMs)
     }, ms)
     this.#measuring.unref()

@@ -28,16 +28,19 @@ export interface UpCommandOptions {
   role?: 'auto' | 'peer' | 'super'
   offer?: string
   domain?: string
+  /** Milliseconds. */
+  lostAfter?: number
 }
 
 /** Runs a peer until the user ends it. */
 export async function up(context: Context, paths: string[], options: UpCommandOptions): Promise<void> {
   const { io, out } = context
-  const { role, offer, domain } = options
+  const { role, offer, domain, lostAfter } = options
   const part = {
     ...(role === undefined ? {} : { role }),
     ...(offer === undefined ? {} : { offer: bytesOf('--offer', offer) }),
-    ...(domain === undefined ? {} : { domain })
+    ...(domain === undefined ? {} : { domain }),
+    ...(lostAfter === undefined ? {} : { lostAfterMs: lostAfter })
   }
   await checkPaths(paths)
   const node = await context.createNode({ ...configOf(context), ...part, watch: true })

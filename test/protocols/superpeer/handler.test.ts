@@ -3,9 +3,9 @@ import { after, test } from 'node:test'
 import type { Libp2p, PeerId, PeerStore, PrivateKey } from '@libp2p/interface'
 import type { Peer } from '../../../protocols/core/peer.ts'
 import { seededRng } from '../../../protocols/core/rng.ts'
-import { directoryCrypto } from '../../../protocols/directory/handler.ts'
 import { ContactBook, followRecords } from '../../../protocols/libp2p/contacts.ts'
 import type { DriverComponents } from '../../../protocols/libp2p/driver.ts'
+import { peerCrypto } from '../../../protocols/libp2p/peer-crypto.ts'
 import { type SuperPeerService, superPeerService } from '../../../protocols/superpeer/handler.ts'
 import { MemoryCatalogueStore, type SuperPeerEvent } from '../../../protocols/superpeer/index.ts'
 import { eventually } from '../../../src/testkit/wait.ts'
@@ -42,7 +42,7 @@ async function start(seed: number): Promise<Node> {
       const service: SuperPeerService = superPeerService({
         contacts,
         rng: seededRng(seed),
-        crypto: directoryCrypto(components.privateKey),
+        crypto: peerCrypto(components.privateKey),
         store: new MemoryCatalogueStore(),
         onEvent: event => {
           events.push(event)
