@@ -67,6 +67,8 @@ export class Plan {
   #last: Wave | undefined
   /** Peers that were asked, or that the summaries of one told of, as often as that was so. */
   #seen = 0
+  /** Holders before the last wave. */
+  #found = 0
   #hasLooked = false
 
   constructor(init: PlanInit, config: SearchConfig) {
@@ -106,17 +108,26 @@ export class Plan {
   }
 
   /** What the last wave has seen: those that it reached, and those that the summaries there tell of. */
-  #look({ lastSpent, lastPeers, isComplete }: Progress): void {
+  #look({ found, lastSpent, lastPeers, isComplete }: Progress): void {
     const how = this.#last?.how
-    if (how === undefined || !isComplete) return
+    if (how === undefined || !isComplete) {
+      this.#found = found
+      return
+    }
     const { sight, walkers } = this.#init
     if (how !== 'flood' && !this.#hasLooked) {
       this.#hasLooked = true
       // by way of each neighbour only the nearest that is shown is asked, and hides those behind it
       this.#seen += lastSpent === 0 ? sight.all : sight.near
     }
+    this.#seen += lastPeers
     // where a walker ends it has nothing left to follow what the summaries there show
-    this.#seen += lastPeers + (how === 'walk' ? Math.max(0, lastPeers - walkers) * (sight.near - 1) : 0)
+    if (how === 'walk' && lastSpent > walkers) {
+      this.#seen += lastPeers * (1 - walkers / lastSpent) * (sight.near - 1)
+    }
+    // and those that summaries led to look no further where the match was
+    if (how === 'summaries') this.#seen += Math.max(0, lastPeers - found + this.#found) * (sight.near - 1)
+    this.#found = found
   }
 
   /** How many peers are still to be looked at until it is likely enough that all have been. */

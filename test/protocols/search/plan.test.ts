@@ -217,7 +217,7 @@ const cases: Record<Strategy, Case[]> = {
       init: { isLarge: true, population: 200, sight: { near: 21, all: 1_000 } },
       waves: [
         [{ more: true }, near(cheapFlood)],
-        [{ more: true, spent: 12, lastSpent: 12, lastPeers: 12, peers: 12, found: 3 }, walk(94, 29)]
+        [{ more: true, spent: 12, lastSpent: 12, lastPeers: 12, peers: 12, found: 3 }, walk(76, 29)]
       ]
     },
     {
