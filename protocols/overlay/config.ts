@@ -51,6 +51,15 @@ export const overlayConfig: OverlayConfig = {
 
 /** What a stranger can make this node do or hold. */
 export const overlayLimits = {
+  /** Neighbours that a peer may be told to have. */
+  maxActiveSize: 64,
+  /** Places of the passive view for each neighbour, at least: half of the neighbours may go at once. */
+  passiveForEach: 2,
+  /** Peers of the passive view that are asked whether they rest for each that was found to, and most at a shuffle. */
+  probesForEach: 4,
+  maxProbes: 4,
+  /** Peers that are remembered to rest. */
+  maxResting: 512,
   /** Peers named in one message. */
   maxPeersInMessage: 16,
   maxWalk: 8,
@@ -81,18 +90,24 @@ export const overlayLimits = {
 }
 
 /** How many settled neighbours others can push out within `settleMs`. */
-export function maxForced(config: OverlayConfig): number {
-  return Math.max(1, Math.floor(config.activeSize / 2))
+export function maxForced(activeSize: number): number {
+  return Math.max(1, Math.floor(activeSize / 2))
 }
 
 /** How many neighbours of one group push out no others any more. */
-export function maxOfGroup(config: OverlayConfig): number {
-  return Math.max(1, Math.floor(config.activeSize / 2))
+export function maxOfGroup(activeSize: number): number {
+  return Math.max(1, Math.floor(activeSize / 2))
 }
 
 /** Most entries that one neighbour told, of a list of this size. */
 export function maxFromOneSource(size: number): number {
   return Math.max(1, Math.ceil(size / 3))
+}
+
+/** @throws RangeError on a number of neighbours that nobody has */
+export function checkActiveSize(size: number): number {
+  if (Number.isInteger(size) && size >= 1 && size <= overlayLimits.maxActiveSize) return size
+  throw new RangeError(`activeSize ${size} is no whole number in 1..${overlayLimits.maxActiveSize}`)
 }
 
 /** @throws RangeError when other peers could not read our messages, or a view has no place */

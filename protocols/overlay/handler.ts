@@ -5,7 +5,7 @@ import type { Rng } from '../core/rng.ts'
 import { type ContactBook, contactPeers } from '../libp2p/contacts.ts'
 import { Driver, type DriverComponents, type DriverLimits, type DriverStats } from '../libp2p/driver.ts'
 import { peerFromId } from '../libp2p/peer-ids.ts'
-import { type OverlayConfig, overlayLimits } from './config.ts'
+import { checkActiveSize, type OverlayConfig, overlayLimits } from './config.ts'
 import type { NeighbourEvent, OverlayEvent } from './links.ts'
 import { type OverlayMessage, overlayCodec } from './messages.ts'
 import { Overlay, type OverlayCommand } from './overlay.ts'
@@ -69,6 +69,20 @@ export class OverlayService implements Startable {
     this.#driver.command({ type: 'join', contact })
   }
 
+  /** Rests until the next `join`: says goodbye to all neighbours, and is forgotten by those who knew it. */
+  leave(): void {
+    this.#driver.command({ type: 'leave' })
+  }
+
+  /**
+   * Has so many neighbours from now on, until it is stopped.
+   *
+   * @throws RangeError on a number that is not in 1..64
+   */
+  resize(activeSize: number): void {
+    this.#driver.command({ type: 'size', activeSize: checkActiveSize(activeSize) })
+  }
+
   async start(): Promise<void> {
     if (this.#isStopped) {
       // the old one has said goodbye, and knows connections that are gone
@@ -81,7 +95,7 @@ export class OverlayService implements Startable {
 
   /** Says goodbye while the connections are still there. */
   async beforeStop(): Promise<void> {
-    this.#driver.command({ type: 'leave' })
+    this.leave()
     // what is written leaves a turn later
     await setImmediate()
   }

@@ -20,16 +20,23 @@ export class Links {
   now = 0
   isLeaving = false
   readonly #views: Views
-  readonly #activeSize: number
+  /** How many neighbours there are to be. */
+  activeSize: number
   #out: Out[] = []
 
   constructor(views: Views, activeSize: number) {
     this.#views = views
-    this.#activeSize = activeSize
+    this.activeSize = activeSize
   }
 
+  resize(activeSize: number): void {
+    this.activeSize = activeSize
+    this.#views.resize(activeSize)
+  }
+
+  /** Below 0: so many too many. */
   get missing(): number {
-    return this.#activeSize - this.#views.active.size
+    return this.activeSize - this.#views.active.size
   }
 
   get isAlone(): boolean {

@@ -3,7 +3,7 @@ import type { Peer } from '../core/peer.ts'
 import { PeerRates } from '../core/peer-rates.ts'
 import type { Rng } from '../core/rng.ts'
 import { TokenBucket } from '../core/token-bucket.ts'
-import { checkOverlayConfig, type OverlayConfig, overlayConfig, overlayLimits } from './config.ts'
+import { checkActiveSize, checkOverlayConfig, type OverlayConfig, overlayConfig, overlayLimits } from './config.ts'
 import { Links, type Out, type OverlayEvent } from './links.ts'
 import type { OverlayMessage } from './messages.ts'
 import type { Population } from './population.ts'
@@ -14,12 +14,28 @@ import { Swapping } from './swapping.ts'
 import { type GroupOf, Views } from './views.ts'
 
 export type OverlayCommand =
-  /** Enter the overlay through a peer that is in it. Peers that connect are tried anyway. Undoes `leave`. */
+  /** Enter the overlay through a peer that is in it. Peers that connect are tried anyway. Undoes `leave`, however often. */
   | { readonly type: 'join'; readonly contact: Peer }
-  /** Say goodbye to all neighbours and take no new ones. */
+  /** Rest: say goodbye to all neighbours and take no new ones. Whoever asks is told so. */
   | { readonly type: 'leave' }
+  /**
+   * Have so many neighbours from now on, 1 to 64. Places are filled like any that came free. Those that are too many are
+   * handed over to one another, so that they have as many as before.
+   */
+  | { readonly type: 'size'; readonly activeSize: number }
   /** Answers `contactsWanted`: peers that may be there. */
   | { readonly type: 'contacts'; readonly peers: readonly Peer[] }
+
+/** What wants something of a peer that takes part. */
+const ASKS: ReadonlySet<OverlayMessage['type']> = new Set([
+  'join',
+  'forwardJoin',
+  'neighbour',
+  'shuffle',
+  'alive',
+  'swap',
+  'handover'
+])
 
 /**
  * Random neighbour lists (HyParView): a small active view of symmetric links that is the random graph, and a larger
@@ -83,6 +99,9 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
       case 'leave':
         this.#leave()
         break
+      case 'size':
+        this.#resize(checkActiveSize(input.activeSize))
+        break
       case 'contacts':
         for (const peer of input.peers.slice(0, overlayLimits.maxContacts)) this.#views.offerPassive(peer)
         this.#repair.soon()
@@ -111,6 +130,10 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
 
   #onMessage(from: Peer, message: OverlayMessage): void {
     if (from === this.#self) return
+    if (this.#links.isLeaving && ASKS.has(message.type)) {
+      this.#sayResting(from, message)
+      return
+    }
     // answers are no sign of a link
     const isAnswer =
       message.type === 'shuffleReply' || message.type === 'neighbourReply' || message.type === 'swapReply'
@@ -165,10 +188,6 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
   }
 
   #onJoin(newcomer: Peer): void {
-    if (this.#links.isLeaving) {
-      this.#links.send(newcomer, { type: 'neighbourReply', accepted: false })
-      return
-    }
     const walk: OverlayMessage = { type: 'forwardJoin', newcomer, walk: this.#config.activeWalk }
     for (const neighbour of this.#views.active.keys()) {
       if (neighbour !== newcomer) this.#links.send(neighbour, walk)
@@ -177,11 +196,12 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
   }
 
   #onForwardJoin(from: Peer, newcomer: Peer, walk: number): void {
-    if (newcomer === this.#self || this.#links.isLeaving) return
+    if (newcomer === this.#self) return
+    this.#views.wakes(newcomer)
     const { active, passive } = this.#views
     const next = walk === 0 ? undefined : this.#views.pickActive(from, newcomer)
     // whoever knows too few peers to fill its places sits in a small network, where all are to be neighbours
-    const isWanted = this.#config.activeSize - active.size > passive.size
+    const isWanted = this.#links.missing > passive.size
     if (next === undefined || (isWanted && !active.has(newcomer))) {
       if (this.#newcomerRates.take(from, this.#links.now)) this.#repair.request(newcomer, 'pushed')
       return
@@ -192,7 +212,7 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
 
   #onNeighbour(from: Peer, urgent: boolean): void {
     const mayAsk = urgent || this.#links.has(from) || this.#repair.roomFor(from) > 0
-    const accepted = mayAsk && !this.#links.isLeaving && this.#accept(from)
+    const accepted = mayAsk && this.#accept(from)
     if (!accepted) this.#views.offerPassive(from)
     this.#links.send(from, { type: 'neighbourReply', accepted })
   }
@@ -216,8 +236,11 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
 
   #onDisconnect(from: Peer, leaving: boolean): void {
     const was = this.#drop(from, true)
-    if (leaving) this.#repair.onLeaves(from)
-    else if (was) this.#views.addPassive(from, from)
+    this.#shuffling.onAsked(leaving)
+    if (leaving) {
+      this.#swapping.onPeerDown(from)
+      this.#repair.onLeaves(from)
+    } else if (was) this.#views.addPassive(from, from)
   }
 
   #join(contact: Peer): void {
@@ -236,6 +259,22 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
     }
     this.#repair.stop()
     this.#shuffling.stop()
+    this.#swapping.stop()
+  }
+
+  #resize(activeSize: number): void {
+    if (activeSize === this.#links.activeSize) return
+    this.#links.resize(activeSize)
+    const tooMany = this.#views.sampleActive(Math.max(0, -this.#links.missing), this.#self)
+    for (let i = 0; i < tooMany.length; i += 2) {
+      const [one, other] = tooMany.slice(i, i + 2) as [Peer, Peer | undefined]
+      if (other === undefined) this.#links.pushOut(one)
+      else {
+        this.#links.handOver(one, other)
+        this.#links.handOver(other, one)
+      }
+    }
+    this.#repair.soon()
   }
 
   #onTick(): void {
@@ -290,6 +329,13 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
     const sinceMs = this.#links.remove(peer)
     if (sinceMs !== undefined) this.#repair.onLost(sinceMs, hasSentUsAway)
     return sinceMs !== undefined
+  }
+
+  /** Whoever asks is told to forget us, and need not wait for an answer. */
+  #sayResting(from: Peer, message: OverlayMessage): void {
+    if (message.type === 'alive' && message.answer) return
+    const isRated = message.type !== 'forwardJoin' && message.type !== 'shuffle' && message.type !== 'handover'
+    if (!isRated || this.#allows(from)) this.#links.disconnect(from)
   }
 
   /** Whether a peer may ask for something once more. */

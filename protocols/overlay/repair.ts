@@ -92,11 +92,12 @@ export class Repair {
     if (this.#requests.take(peer) !== undefined && this.#links.hasRoom) this.#schedule.foundDead(this.#links.now)
   }
 
-  /** It leaves: it is there, but for nobody. */
+  /** It leaves, or rests: it is there, but for nobody. Like the dead it is no sign that others are full. */
   onLeaves(peer: Peer): void {
-    this.cancel(peer)
+    const wasAsked = this.#requests.take(peer) !== undefined
     this.#connected.delete(peer)
-    this.#views.forget(peer)
+    this.#views.rests(peer)
+    if (wasAsked && this.#links.hasRoom) this.#schedule.foundDead(this.#links.now)
   }
 
   /** It has become a neighbour, or will not. */

@@ -25,6 +25,8 @@ export class Shuffling {
   #underWay: { nonce: number; peers: Peer[] } | undefined
   readonly #population = new PopulationEstimate(POPULATION_MEMORY)
   readonly island = new IslandWatch()
+  /** How many are still to be asked whether they rest. */
+  #toProbe = 0
   #dueMs: number | undefined
 
   constructor(init: { self: Peer; config: OverlayConfig; rng: Rng; views: Views; links: Links }) {
@@ -68,11 +70,31 @@ export class Shuffling {
     const nonce = this.#rng.uint32()
     this.#underWay = { nonce, peers: [...peers] }
     this.#links.send(to, { type: 'shuffle', origin: this.#self, nonce, walk: activeWalk, peers })
+    this.#probe()
+  }
+
+  /** A peer says that it is no neighbour, for one that was asked, and whether it rests. */
+  onAsked(rests: boolean): void {
+    const { probesForEach, maxProbes } = overlayLimits
+    this.#toProbe = rests ? Math.min(this.#toProbe + probesForEach, 2 * maxProbes) : Math.max(0, this.#toProbe - 1)
+  }
+
+  /**
+   * Where many rest, most of those that are known do, and shuffles keep them going round: so some are asked. Who is no
+   * neighbour answers whether it rests.
+   */
+  #probe(): void {
+    if (this.#toProbe === 0) return
+    const count = Math.min(this.#toProbe, overlayLimits.maxProbes)
+    for (const peer of this.#views.samplePassive(count, this.#self)) {
+      this.#links.send(peer, { type: 'alive', answer: false })
+    }
   }
 
   /** @returns whether it ended here, so that the passive view has somebody new */
   onShuffle(from: Peer, { origin, nonce, walk, peers }: Shuffle): boolean {
     if (origin === this.#self) return false
+    this.#views.wakes(origin)
     if (!this.#views.active.has(origin)) this.island.sawShuffleOf(origin)
     const next = walk > 1 ? this.#views.pickActive(from, origin) : undefined
     if (next !== undefined) {

@@ -25,8 +25,8 @@ export class Splitting {
 
   /** We are w, who has no place free: b is told of u. */
   onSplit(from: Peer): void {
-    const { now, isLeaving } = this.#links
-    const evicted = isLeaving ? undefined : this.#views.toSplit(from, now)
+    const { now } = this.#links
+    const evicted = this.#views.toSplit(from, now)
     if (evicted === undefined) {
       this.#views.offerPassive(from)
       this.#links.send(from, { type: 'swapReply' })

@@ -33,6 +33,10 @@ export class SwapSchedule {
     this.#shufflesUntilNext = 1
   }
 
+  stop(): void {
+    this.#underWay = undefined
+  }
+
   /** To be asked at each shuffle of our own. What came to nothing is tried again at the next. */
   isTime(): boolean {
     return --this.#shufflesUntilNext <= 0 && this.#underWay === undefined

@@ -39,6 +39,11 @@ export class Swapping {
     this.#schedule.restart()
   }
 
+  /** This node rests. */
+  stop(): void {
+    this.#schedule.stop()
+  }
+
   tick(): void {
     const silent = this.#schedule.takeExpired(this.#links.now)
     if (silent !== undefined) this.#views.forget(silent)
@@ -66,10 +71,10 @@ export class Swapping {
 
   /** We are w: b is pushed out for u, and told of a. */
   onSwap(from: Peer, gives: Peer): void {
-    const { now, isLeaving, missing } = this.#links
+    const { now, missing } = this.#links
     const areNew = !this.#links.has(from) && !this.#links.has(gives) && gives !== this.#self && gives !== from
     // free places are for those who have too few neighbours
-    const isPossible = areNew && !isLeaving && missing <= 0
+    const isPossible = areNew && missing <= 0
     const evicted = isPossible ? this.#views.toSwap(from, now) : undefined
     if (evicted === undefined) {
       this.#views.offerPassive(from)

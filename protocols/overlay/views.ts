@@ -1,8 +1,9 @@
+import { BoundedMap } from '../core/bounded-map.ts'
 import type { Peer } from '../core/peer.ts'
 import type { Rng } from '../core/rng.ts'
 import { TokenBucket } from '../core/token-bucket.ts'
 import { Acquaintances } from './acquaintances.ts'
-import { maxForced, maxFromOneSource, maxOfGroup, type OverlayConfig } from './config.ts'
+import { maxForced, maxFromOneSource, maxOfGroup, type OverlayConfig, overlayLimits } from './config.ts'
 
 export interface Neighbour {
   /** When it became one. */
@@ -21,33 +22,46 @@ export type GroupOf = (peer: Peer) => string | undefined
  * in at most one of them.
  */
 export class Views {
-  readonly #active = new Map<Peer, Neighbour>() // BOUNDED by activeSize: the overlay evicts before it adds
+  readonly #active = new Map<Peer, Neighbour>() // BOUNDED by activeSize: the overlay evicts before it adds, and when it shrinks
   /** With who told us of it, if it was not the peer itself. */
   readonly #passive = new Map<Peer, Peer | undefined>() // BOUNDED by passiveSize
   readonly #acquaintances: Acquaintances
+  /** Peers that said that they rest: nobody else's word brings them back. */
+  readonly #resting = new BoundedMap<Peer, true>(overlayLimits.maxResting)
   readonly #self: Peer
-  readonly #passiveSize: number
-  readonly #maxFromOneSource: number
-  readonly #maxForced: number
+  readonly #config: OverlayConfig
   readonly #groupOf: GroupOf
-  readonly #maxOfGroup: number
-  readonly #evictions: TokenBucket
+  #passiveSize: number
+  #maxFromOneSource: number
+  #maxForced: number
+  #maxOfGroup: number
+  #evictions: TokenBucket
   readonly #rng: Rng
 
   constructor(init: { self: Peer; config: OverlayConfig; rng: Rng; groupOf?: GroupOf }) {
     this.#self = init.self
     this.#groupOf = init.groupOf ?? (() => undefined)
-    this.#maxOfGroup = maxOfGroup(init.config)
+    this.#config = init.config
+    const { activeSize, settleMs } = init.config
+    this.#maxOfGroup = maxOfGroup(activeSize)
     this.#passiveSize = init.config.passiveSize
     this.#maxFromOneSource = maxFromOneSource(init.config.passiveSize)
     const { acquaintances } = init.config
     this.#acquaintances = new Acquaintances(acquaintances, maxFromOneSource(acquaintances))
-    this.#maxForced = maxForced(init.config)
-    this.#evictions = new TokenBucket({
-      rate: this.#maxForced / (init.config.settleMs / 1000),
-      burst: this.#maxForced
-    })
+    this.#maxForced = maxForced(activeSize)
+    this.#evictions = evictionsOf(this.#maxForced, settleMs)
     this.#rng = init.rng
+  }
+
+  /** There are to be so many neighbours from now on. The passive view has room for some more than these, or as before. */
+  resize(activeSize: number): void {
+    const { passiveSize, settleMs } = this.#config
+    this.#maxOfGroup = maxOfGroup(activeSize)
+    this.#passiveSize = Math.max(passiveSize, activeSize * overlayLimits.passiveForEach)
+    this.#maxFromOneSource = maxFromOneSource(this.#passiveSize)
+    this.#maxForced = maxForced(activeSize)
+    this.#evictions = evictionsOf(this.#maxForced, settleMs)
+    while (this.#passive.size > this.#passiveSize) this.#passToAcquaintances(this.#pick(this.#passive) as Peer)
   }
 
   get active(): ReadonlyMap<Peer, Neighbour> {
@@ -64,6 +78,7 @@ export class Views {
 
   addActive(peer: Peer, now: number, forcedUntilMs: number): void {
     this.forget(peer)
+    this.wakes(peer)
     this.#active.set(peer, { sinceMs: now, heardMs: now, forcedUntilMs })
   }
 
@@ -116,6 +131,8 @@ export class Views {
    */
   addPassive(peer: Peer, source: Peer, expendable: Peer[] = []): void {
     if (peer === this.#self || this.#active.has(peer) || this.#passive.has(peer)) return
+    if (source === peer) this.wakes(peer)
+    else if (this.#resting.has(peer)) return
     const first = this.#firstOfTooMany(source)
     if (first !== undefined) this.#passToAcquaintances(first)
     while (this.#passive.size >= this.#passiveSize) {
@@ -134,6 +151,17 @@ export class Views {
   forget(peer: Peer): void {
     this.#passive.delete(peer)
     this.#acquaintances.delete(peer)
+  }
+
+  /** It says that it rests. */
+  rests(peer: Peer): void {
+    this.forget(peer)
+    this.#resting.set(peer, true)
+  }
+
+  /** It takes part again: it was seen to ask for something. */
+  wakes(peer: Peer): void {
+    this.#resting.delete(peer)
   }
 
   /** Any neighbour since before `sinceMs`. */
@@ -211,4 +239,9 @@ export class Views {
     for (const peer of peers.keys()) if (peer !== except) rest.push(peer)
     return this.#rng.sample(rest, count)
   }
+}
+
+/** How often others may make a settled neighbour go. */
+function evictionsOf(maxForced: number, settleMs: number): TokenBucket {
+  return new TokenBucket({ rate: maxForced / (settleMs / 1000), burst: maxForced })
 }

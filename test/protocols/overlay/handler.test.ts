@@ -95,6 +95,31 @@ test('a host that has lost its only neighbour turns to peers that its other prot
   await eventually('it has found the other', () => areAllNeighbours([a, c]))
 })
 
+test('a host rests and comes back, as often as it likes, and has as many neighbours as it is told', async () => {
+  const nodes = [await start(51), await start(52), await start(53)] as const
+  const [a, b, c] = nodes
+  await a.host.dial(b.host.getMultiaddrs())
+  await a.host.dial(c.host.getMultiaddrs())
+  await b.host.dial(c.host.getMultiaddrs())
+  for (let round = 0; round < 3; round++) {
+    await eventually('all are neighbours', () => areAllNeighbours([...nodes]))
+    a.overlay.leave()
+    await eventually('the others have heard', () => !b.neighbours.has(a.peer) && !c.neighbours.has(a.peer))
+    assert.deepEqual(
+      [b, c].flatMap(({ overlay }) => overlay.views().passive),
+      []
+    )
+    a.overlay.join(b.peer)
+    await eventually('it has a neighbour', () => a.neighbours.size > 0)
+  }
+  await eventually('all are neighbours', () => areAllNeighbours([...nodes]))
+  assert.throws(() => a.overlay.resize(0), RangeError)
+  a.overlay.resize(1)
+  await eventually('it has one', () => a.neighbours.size === 1)
+  a.overlay.resize(5)
+  await eventually('all are neighbours', () => areAllNeighbours([...nodes]))
+})
+
 test('a host that was stopped and started finds its neighbour again', async () => {
   const [a, b] = [await start(21), await start(22)]
   await a.host.dial(b.host.getMultiaddrs())

@@ -263,9 +263,27 @@ test('leave: every neighbour is told, and nobody is taken any more until a join'
   const bench = new Bench().withNeighbours(1, 2)
   assert.deepEqual(short(bench.give({ type: 'leave' })), ['1 disconnect', '-1', '2 disconnect', '-2'])
   assert.equal(bench.overlay.nextTick(), undefined)
-  const refused = bench.from(peer(3), { type: 'neighbour', urgent: true })
-  assert.deepEqual(sent(refused, 'neighbourReply')[0]?.message, { type: 'neighbourReply', accepted: false })
-  assert.deepEqual(short(bench.from(peer(4), { type: 'join' })), ['4 neighbourReply'])
+  const asks: OverlayMessage[] = [
+    { type: 'neighbour', urgent: true },
+    { type: 'join' },
+    { type: 'swap', gives: peer(8) },
+    { type: 'swap', gives: peer(3) },
+    { type: 'forwardJoin', newcomer: peer(9), walk: 0 },
+    { type: 'shuffle', origin: peer(9), nonce: 7, walk: 1, peers: [peer(8)] },
+    { type: 'alive', answer: false },
+    { type: 'handover', to: peer(9) }
+  ]
+  for (const ask of asks) {
+    const told = bench.from(peer(3), ask)
+    assert.deepEqual(short(told), ['3 disconnect'], ask.type)
+    assert.deepEqual(sent(told, 'disconnect')[0]?.message, { type: 'disconnect', leaving: true })
+  }
+  for (const answer of [
+    { type: 'alive', answer: true },
+    { type: 'disconnect', leaving: true }
+  ] as const) {
+    assert.deepEqual(short(bench.from(peer(4), answer)), [], 'two that rest say it once')
+  }
   assert.deepEqual(short(bench.from(peer(5), { type: 'neighbourReply', accepted: true })), ['5 disconnect'])
   assert.deepEqual(short(bench.give({ type: 'peerUp', peer: peer(6) })), [])
   assert.deepEqual([bench.active, bench.overlay.nextTick()], [[], undefined])

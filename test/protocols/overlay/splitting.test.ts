@@ -160,14 +160,14 @@ test('a full peer gives a link: one neighbour is told whose it is to be', () => 
   assert.ok(bench.active.includes(9) && bench.passive.includes(gone))
 })
 
-test('one that has a place, or is a neighbour, answers as to any request; one that leaves refuses', () => {
+test('one that has a place, or is a neighbour, answers as to any request; one that rests says so', () => {
   const split = (bench: Bench, from: number): string[] =>
     short(bench.from(peer(from), { type: 'swap', gives: peer(from) }))
   assert.deepEqual(split(new Bench().withNeighbours(1, 2, 3, 4), 9), ['+9', '9 neighbourReply'])
   const bench = full()
   assert.deepEqual(split(bench, 3), ['3 neighbourReply'])
   bench.give({ type: 'leave' })
-  assert.deepEqual(split(bench, 9), ['9 neighbourReply'])
+  assert.deepEqual(split(bench, 9), ['9 disconnect'])
   assert.deepEqual(bench.active, [])
 })
 

@@ -129,9 +129,6 @@ test('a swap of another is refused where it would make no new links, or fewer', 
   refused(new SwappingBench(), 9, 3)
   refused(new SwappingBench(), 9, SELF as unknown as number)
   refused(new Bench().withNeighbours(1, 2, 3, 4), 9, 50)
-  const leaving = new SwappingBench()
-  leaving.give({ type: 'leave' })
-  refused(leaving, 9, 50)
 })
 
 test('swaps of others are counted as pushes, and leave one of those for newcomers', () => {
