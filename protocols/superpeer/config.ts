@@ -179,6 +179,9 @@ export const superPeerLimits = {
   minVerdicts: 8,
   minRecalls: 8,
   scoreMemory: 64,
+  /** The same for all that a super-peer tells: one search brings many, and what is false comes in rows. */
+  minTotalVerdicts: 128,
+  totalMemory: 1_024,
   /** A super-peer is left when less than this share of what it told from its own index is true, */
   precisionBar: 0.7,
   /** or of all that it told, while another one keeps thrice that, */

@@ -68,8 +68,10 @@ export class Judging {
     if (judged === undefined || told === undefined) return []
     judged.told.delete(key)
     const tellers = told.map(({ by }) => by)
-    for (const { by, isOwn } of told) this.#scores.onVerdict(by, isOwn, good)
     const { pair, isShort } = judged
+    for (const { by, isOwn } of told) {
+      this.#scores.onVerdict(by, { isOwn, isFirst: pair === undefined || by === pair.first }, good)
+    }
     if (!good || pair === undefined || !isShort) return tellers
     if (tellers.includes(pair.first)) {
       if (judged.kept++ < MAX_RECALLS) this.#scores.onRecall(pair.first, pair.second, true)

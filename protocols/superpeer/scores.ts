@@ -12,7 +12,7 @@ interface Tally {
 interface Score {
   /** What it told of its own clients: it has their signed catalogues, and nobody else to blame. */
   readonly own: Tally
-  /** All that it told, what others had told it included. */
+  /** All that it told when it was asked first, what others had told it included. */
   readonly all: Tally
   /** Of what there is, what it told, as each of a few others shows. BOUNDED by MAX_WITNESSES. */
   readonly recall: BoundedMap<Peer, Tally>
@@ -42,9 +42,10 @@ export class Scores {
   isAvoided = (peer: Peer): boolean => (this.#avoided.get(peer) ?? 0) > this.#outbox.now
 
   /** Something that it told was looked at. */
-  onVerdict(peer: Peer, isOwn: boolean, good: boolean): void {
+  onVerdict(peer: Peer, { isOwn, isFirst }: { isOwn: boolean; isFirst: boolean }, good: boolean): void {
     const score = this.#of(peer)
-    add(score.all, good)
+    // one that was asked second has been told not to tell what is known, which is most of what is true
+    if (isFirst) add(score.all, good, superPeerLimits.totalMemory)
     if (isOwn) add(score.own, good)
   }
 
@@ -61,9 +62,10 @@ export class Scores {
     const score = this.#scores.get(peer)
     if (score === undefined) return shareOf(PRIOR)
     const precision = Math.min(shareOf(sum(score.all, PRIOR)), shareOf(sum(score.own, PRIOR)))
-    // the best that anybody shows: a witness that lies makes nobody worse than another one says
+    // the best that anybody shows: a witness that lies makes nobody worse than another one says, and alone not by much
     const recalls = [...score.recall.values()].filter(isEnoughRecall).map(shareOf)
-    const recall = recalls.length === 0 ? shareOf(PRIOR) : Math.max(...recalls)
+    const best = recalls.length === 0 ? shareOf(PRIOR) : Math.max(...recalls)
+    const recall = recalls.length < WITNESSES ? Math.max(best, shareOf(PRIOR) / 2) : best
     return Math.max(LEAST_WEIGHT, precision * recall)
   }
 
@@ -81,10 +83,10 @@ export class Scores {
     const { precisionBar, totalPrecisionBar, recallBar } = superPeerLimits
     if (isEnough(score.own) && shareOf(score.own) < precisionBar) return 'spam'
     const total = shareOf(score.all)
-    if (isEnough(score.all) && total < totalPrecisionBar) {
+    if (isEnoughInAll(score.all) && total < totalPrecisionBar) {
       const isBetter = (other: Peer): boolean => {
         const all = this.#scores.get(other)?.all
-        return other !== peer && all !== undefined && isEnough(all) && shareOf(all) > 3 * total
+        return other !== peer && all !== undefined && isEnoughInAll(all) && shareOf(all) > 3 * total
       }
       // where everybody tells lies, it is not this one's
       if (others.some(isBetter)) return 'spam'
@@ -109,10 +111,10 @@ export class Scores {
   }
 }
 
-function add(tally: Tally, good: boolean): void {
+function add(tally: Tally, good: boolean, memory = superPeerLimits.scoreMemory): void {
   if (good) tally.good++
   else tally.bad++
-  if (tally.good + tally.bad <= superPeerLimits.scoreMemory) return
+  if (tally.good + tally.bad <= memory) return
   tally.good /= 2
   tally.bad /= 2
 }
@@ -127,6 +129,10 @@ function shareOf({ good, bad }: Tally): number {
 
 function isEnough({ good, bad }: Tally): boolean {
   return good + bad >= superPeerLimits.minVerdicts
+}
+
+function isEnoughInAll({ good, bad }: Tally): boolean {
+  return good + bad >= superPeerLimits.minTotalVerdicts
 }
 
 function isEnoughRecall({ good, bad }: Tally): boolean {

@@ -135,6 +135,9 @@ test('a search that is stopped is stopped at the super-peer, and so is one of a 
 
 const [liar, honest, other] = [1, 2, 3] as Peer[] as [Peer, Peer, Peer]
 
+const own = { isOwn: true, isFirst: true }
+const passedOn = { isOwn: false, isFirst: true }
+
 function judge() {
   const outbox = new Outbox(0 as Peer, now => now)
   const scores = new Scores({ config: superPeerConfig, outbox })
@@ -143,13 +146,13 @@ function judge() {
 
 test('who tells lies of its own clients is left; who passes on those of others only where others do not', () => {
   const { scores } = judge()
-  for (let i = 0; i < 20; i++) scores.onVerdict(liar, true, i % 2 === 0)
+  for (let i = 0; i < 20; i++) scores.onVerdict(liar, own, i % 2 === 0)
   assert.equal(scores.faultOf(liar, [honest]), 'spam')
-  for (let i = 0; i < 20; i++) scores.onVerdict(honest, false, i % 8 === 0)
+  for (let i = 0; i < 160; i++) scores.onVerdict(honest, passedOn, i % 8 === 0)
   assert.equal(scores.faultOf(honest, [other]), undefined)
-  for (let i = 0; i < 40; i++) scores.onVerdict(other, false, i % 20 === 0)
+  for (let i = 0; i < 160; i++) scores.onVerdict(other, passedOn, i % 20 === 0)
   assert.equal(scores.faultOf(other, [honest]), undefined, 'most of what the honest one passes on is wrong as well')
-  for (let i = 0; i < 60; i++) scores.onVerdict(honest, false, true)
+  for (let i = 0; i < 400; i++) scores.onVerdict(honest, passedOn, true)
   assert.equal(scores.faultOf(other, [honest]), 'spam')
   assert.ok(scores.weight(other) < scores.weight(honest) / 3)
 })
