@@ -91,22 +91,14 @@ export class Indexing {
 
   onUpdate(from: Peer, { head, base, added, removed }: SuperPeerMessageOf<'update'>): void {
     const { outbox, clients, store, signing, refuse } = this.#init
-    if (!clients.has(from)) {
-      refuse(from, 'noSuper')
-      return
-    }
-    clients.heard(from)
-    if (!this.#updates.take(from, outbox.now)) {
-      clients.remove(from)
-      refuse(from, 'busy')
-      return
-    }
-    const why = this.#refusalOf(from, head)
+    const isTooOften = !this.#updates.take(from, outbox.now)
+    const why = isTooOften ? 'busy' : clients.has(from) ? this.#refusalOf(from, head) : 'noSuper'
     if (why !== undefined) {
       clients.remove(from)
       refuse(from, why)
       return
     }
+    clients.heard(from)
     const keyed = added.map(item => ({ key: keyOf(item, signing), item }))
     if (store.head(from)?.seq === base && !this.#pulls.has(from)) {
       const gone = new Set(removed)

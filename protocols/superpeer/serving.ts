@@ -18,6 +18,8 @@ import type { Outbox } from './outbox.ts'
 const MAX_LOOKUP_HITS = 2_048
 /** Adverts that come with an answer to a ping. */
 const PONG_ADVERTS = 2
+/** Refusals that are no fault of the one who is refused. */
+const HELPED: readonly Refusal[] = ['noSuper', 'full', 'group', 'leaving']
 /** `keys` is told a little later, so that catalogues that come together are told together. */
 const KEYS_MS = 1_000
 
@@ -158,7 +160,9 @@ export class Serving {
   }
 
   #refuse(peer: Peer, why: Refusal): void {
-    const adverts = this.#init.adverts.sample(superPeerLimits.maxAdverts, peer)
+    // adverts are many bytes: for those who may go elsewhere, not for those who ask too much or wrongly
+    const count = HELPED.includes(why) ? superPeerLimits.maxAdverts : 0
+    const adverts = this.#init.adverts.sample(count, peer)
     this.#init.outbox.send(peer, { type: 'refused', why, adverts })
   }
 

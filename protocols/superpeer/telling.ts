@@ -7,6 +7,9 @@ import { superPeerLimits } from './config.ts'
 import type { SuperPeerMessageOf } from './messages.ts'
 import type { Outbox } from './outbox.ts'
 
+/** What reading a bucket counts for, whatever lies in it. */
+const LOOK_BYTES = 512
+
 /** What this node says of the catalogues that it has: a client of its own, a super-peer of those of its clients. */
 export class Telling {
   readonly #outbox: Outbox
@@ -41,6 +44,8 @@ export class Telling {
     const items: CatalogueItem[] = []
     let bytes = 0
     for (const bucket of buckets) {
+      // to look costs something as well
+      if (!this.#takes(from, LOOK_BYTES)) break
       const more = this.#store.bucket(publisher, bits, bucket)
       const size = more.reduce((sum, { item }) => sum + itemBytes(item), 0)
       if (bytes + size > superPeerLimits.maxBulkBytes || !this.#takes(from, size)) break
