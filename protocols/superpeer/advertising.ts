@@ -45,7 +45,12 @@ export class Advertising {
     this.#next = agenda.at(outbox.now, outbox.now + everyMs, () => this.start())
   }
 
-  stop(): void {
+  /** The last one is signed anew before it is pushed: it must be newer than what others have. */
+  stop(push: () => void): void {
+    if (this.#own !== undefined) {
+      this.#sign()
+      push()
+    }
     this.#own = undefined
     this.#init.agenda.cancel(this.#next)
   }

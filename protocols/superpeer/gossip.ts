@@ -10,6 +10,9 @@ import type { Outbox } from './outbox.ts'
 /** Adverts of one message that nobody has asked for. */
 const TOLD = 4
 
+/** Super-peers that are told at once of one that comes or goes. */
+const PUSHED = 32
+
 export interface GossipInit {
   config: SuperPeerConfig
   outbox: Outbox
@@ -56,9 +59,14 @@ export class Gossip {
     this.#neighbours.delete(peer)
   }
 
-  /** This node's own has changed so much that others should know. */
+  /** This node's own has changed so much that others should know: neighbours, and super-peers that count on it. */
   push(): void {
+    const own = this.#init.own()
+    if (own === undefined) return
     for (const peer of this.#neighbours) this.#tell(peer)
+    const others = this.#init.adverts.live().flatMap(({ peer }) => (this.#neighbours.has(peer) ? [] : [peer]))
+    const message = { type: 'adverts', adverts: [own] } as const
+    for (const peer of this.#init.rng.sample(others, PUSHED)) this.#init.outbox.send(peer, message)
   }
 
   onAdverts(from: Peer, adverts: readonly Advert[]): void {

@@ -176,7 +176,7 @@ export class Roles {
       return
     }
     if (outbox.now - this.#busySinceMs < config.idleMs) return
-    const others = adverts.live()
+    const others = adverts.live().filter(({ free }) => free > 0)
     const room = others.reduce((sum, { free }) => sum + free, 0)
     if (others.length >= config.supers && room >= 2 * clients.count) this.#stepBack('others have room for its clients')
   }

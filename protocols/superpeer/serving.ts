@@ -112,10 +112,10 @@ export class Serving {
     this.#oweKeys()
   }
 
-  /** Takes nobody any more, and says so, but answers still. */
-  stepBack(): void {
+  /** Takes nobody any more, and says so, but answers still. `push`: the last advert, without room, is to be told. */
+  stepBack(push: () => void): void {
     this.clients.isClosed = true
-    this.#advertising.stop()
+    this.#advertising.stop(push)
     for (const client of this.clients.peers()) this.#refuse(client, 'leaving')
   }
 

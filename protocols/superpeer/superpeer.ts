@@ -370,7 +370,7 @@ export class SuperPeer implements Machine<SuperPeerCommand, SuperPeerMessage, Su
         this.#gossip.push()
         return
       case 'steppingBack':
-        this.#serving.stepBack()
+        this.#serving.stepBack(() => this.#gossip.push())
         return
       case 'peer':
         this.#serving.close()
@@ -380,7 +380,7 @@ export class SuperPeer implements Machine<SuperPeerCommand, SuperPeerMessage, Su
   }
 
   #leave(): void {
-    this.#serving.stepBack()
+    this.#serving.stepBack(() => this.#gossip.push())
     this.#attaching.leaveAll(false)
     this.#state = 'left'
   }

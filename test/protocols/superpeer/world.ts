@@ -67,8 +67,8 @@ export class SuperWorld {
   readonly resting = new Set<Peer>()
   readonly found = new Map<number, Found[]>()
   readonly done = new Map<number, Extract<SuperPeerEvent, { type: 'searchDone' }>>()
-  /** Asks that super-peers' applications got. */
-  asked = 0
+  /** What super-peers' applications were asked. */
+  readonly asks: { peer: Peer; budget: number }[] = []
   /** Role events, for a trace of what happened. */
   readonly roles: { at: number; peer: Peer; role: string; reason: string }[] = []
   readonly #contact: { peer: Peer | undefined } = { peer: undefined }
@@ -176,7 +176,7 @@ export class SuperWorld {
         this.done.set(event.search, event)
         return
       case 'search': {
-        this.asked++
+        this.asks.push({ peer, budget: event.budget })
         if (this.#init.answers?.(peer) === false) return
         const { ask, query, limit } = event
         const others = this.rolesNow().supers
