@@ -275,7 +275,7 @@ export class Network {
     })
     const superPeers = new SuperPeers({
       protocol: host.services.superpeer,
-      overlay: host.services.overlay as never,
+      overlay: host.services.overlay,
       search: command => host.services.search.command(command),
       files: limit => application.files(limit),
       measure: () => meter.read(),
