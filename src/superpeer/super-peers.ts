@@ -46,7 +46,8 @@ export interface SuperPeersParts {
     leave(): void
     resize(neighbours: number): void
     /** `about`: how many peers seem to be in it, this one included. */
-    readonly population: { readonly about?: number | undefined }
+    readonly population: { readonly about?: number | undefined; readonly atLeast: number }
+    views(): { active: readonly Peer[]; passive: readonly Peer[] }
   }
   /** The search over the overlay. */
   search(command: SearchCommand): void
@@ -113,6 +114,13 @@ export class SuperPeers {
     if (supers === 0) return about === undefined ? undefined : about - 1
     const inOverlay = protocol.isResting ? supers : Math.max(about ?? 0, supers)
     return Math.max(inOverlay + protocol.clientsOfAll - 1, 0)
+  }
+
+  /** Peers that there are for all that is known; an estimate of all takes minutes, and whoever could serve waits for it. */
+  get #atLeast(): number {
+    const { overlay } = this.#parts
+    const { active, passive } = overlay.views()
+    return Math.max((this.others ?? 0) + 1, overlay.population.atLeast, active.length + passive.length + 1)
   }
 
   /** A search of this node's own: its super-peers are asked while it has some and has left the overlay to them. */
@@ -211,8 +219,7 @@ export class SuperPeers {
     this.#measuring = setTimeout(() => {
       const { protocol, measure } = this.#parts
       protocol.setStrength(measure())
-      const { others } = this
-      protocol.setPopulation(others === undefined ? undefined : others + 1)
+      protocol.setPopulation(this.#atLeast)
       this.#measureIn(superPeersConfig.measureMs)
     }, ms)
     this.#measuring.unref()
