@@ -321,7 +321,7 @@ function readBits(reader: ByteReader): number {
 
 function readMissing(reader: ByteReader): number {
   const missing = reader.u8()
-  if (missing > maxSiblings) throw new DecodeError(`a peer that misses ${missing} super-peers`)
+  if (missing > superPeerLimits.maxMissing) throw new DecodeError(`a peer that misses ${missing} super-peers`)
   return missing
 }
 

@@ -136,6 +136,8 @@ export const superPeerLimits = {
   maxBulkBytes: 768 * 1024,
   maxSiblings: 8,
   maxAdverts: 8,
+  /** Super-peers that one may say that it misses, those that it has missed for long counted more. */
+  maxMissing: 16,
   /** Hits that the first super-peer told, as the second one is told not to tell them again. */
   maxTold: 1_024,
   /** Known super-peers, and of them those that one peer told of. */

@@ -25,6 +25,8 @@ export interface GossipInit {
   partners: () => Iterable<Peer>
   /** Super-peers that are missed while none is left to ask. */
   missing: () => number
+  /** How much they are missed. */
+  demand: () => number
   /** Somebody misses so many, and we know of none that has room. */
   onShortage: (from: Peer, missing: number) => void
   onFresh: () => void
@@ -111,7 +113,11 @@ export class Gossip {
       const missing = this.#init.missing()
       if (missing === 0) return
       const asked = this.#somebody()
-      if (asked !== undefined) outbox.send(asked, { type: 'advertsWanted', missing })
+      if (asked !== undefined)
+        outbox.send(asked, {
+          type: 'advertsWanted',
+          missing: Math.min(this.#init.demand(), superPeerLimits.maxMissing)
+        })
       // who has two can wait
       const lastMs = this.#init.config.seekLastMs / (missing > 1 ? 4 : 1)
       this.#seekMs = Math.min(this.#seekMs * 2, lastMs)

@@ -36,7 +36,7 @@ export interface HolderPlace {
 
 export type SuperPeerMessage =
   | { readonly type: 'adverts'; readonly adverts: readonly Advert[] }
-  /** The sender misses so many super-peers. */
+  /** The sender misses so many super-peers; more, when it has missed them for long. */
   | { readonly type: 'advertsWanted'; readonly missing: number }
   /** To a client: others miss so many, and nobody has room. */
   | { readonly type: 'volunteersWanted'; readonly missing: number }

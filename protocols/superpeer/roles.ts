@@ -14,6 +14,8 @@ const OVERLOADED_ROUNDS = 6
 const STEP_BACK = 0.1
 /** A super-peer with a smaller share of its slots taken has few clients. */
 const FEW = 0.25
+/** Rounds after which what is missed weighs more and more. */
+const PATIENCE = 3
 /** How slots follow the load, once in so many rounds. */
 const LEARN = { rounds: 30, fewer: 0.8, more: 1.25, taken: 0.9 }
 
@@ -47,6 +49,8 @@ export class Roles {
   #busySinceMs = 0
   #overloaded = 0
   #rounds = 0
+  /** Rounds in a row in which some were missed and none had room. */
+  #unmet = 0
   /** Super-peers that were known in the round before. */
   #knownBefore = 0
 
@@ -66,6 +70,14 @@ export class Roles {
   /** A short sentence for people. */
   get reason(): string {
     return this.#reason
+  }
+
+  /**
+   * Super-peers that are missed, times the rounds in which none had room without the first ones: until then those who
+   * have volunteered may not be known yet. The longer, the likelier, since the last of many that miss one are few.
+   */
+  get demand(): number {
+    return this.#init.attaching.missing * Math.max(1, this.#unmet - PATIENCE)
   }
 
   get load(): number {
@@ -120,6 +132,7 @@ export class Roles {
     if (live > this.#knownBefore) this.#bar = config.bar
     this.#knownBefore = live
     const { missing } = attaching
+    this.#unmet = missing === 0 || attaching.hasCandidates ? 0 : this.#unmet + 1
     if (missing < config.supers) this.#say(`attached to ${count(config.supers - missing, 'super-peer')}`)
     if (missing === 0) {
       this.#bar = config.bar
@@ -149,7 +162,7 @@ export class Roles {
       return
     }
     this.#bar = Math.max(0, this.#bar - config.barStep)
-    if (rng.unit() < missing / this.#usualSlots()) this.#become('super', 'no super-peer has room: volunteered')
+    if (rng.unit() < this.demand / this.#usualSlots()) this.#become('super', 'no super-peer has room: volunteered')
   }
 
   #asSuper(): void {

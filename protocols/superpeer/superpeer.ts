@@ -112,6 +112,7 @@ export class SuperPeer implements Machine<SuperPeerCommand, SuperPeerMessage, Su
       own: () => serving.advert,
       partners: () => [...attaching.supers, ...serving.clients.peers()],
       missing: () => this.#missing,
+      demand: () => this.#roles.demand,
       onShortage: (from, missing) => this.#onShortage(from, missing),
       onFresh: () => attaching.maintain()
     })

@@ -217,10 +217,14 @@ test('who is refused: strangers of one network, what nobody signed, what is old,
     ['another one as publisher', headOf(101, []), ['penalise', 'refused forged']],
     ['forged', { ...headOf(200, ['a']), seq: 1 }, ['penalise', 'refused forged']],
     ['bits that do not fit', headOf(200, ['a'], { bits: 3 }), ['penalise', 'refused forged']],
+    ['older than what is here', headOf(1, [], { seq: WALL_MS - 1 }), ['refused stale']],
     ['run out', headOf(200, [], stale), ['refused stale']],
     ['for too long', headOf(200, [], { expires: WALL_MS / 1_000 + 200_000 }), ['refused stale']]
   ]
-  for (const [what, head, expected] of cases) assert.deepEqual(answers(say(200, attach(head))), expected, what)
+  for (const [what, head, expected] of cases) {
+    const from = what === 'older than what is here' ? 1 : 200
+    assert.deepEqual(answers(say(from, attach(head))), expected, what)
+  }
 
   for (let i = 300; machine.clients.length < 32; i++) say(i, attach(headOf(i, [])))
   assert.deepEqual(answers(say(999, attach(headOf(999, [])))), ['refused full'])

@@ -66,8 +66,8 @@ const answer = fc
   .map(found => packed(found.map(one => ({ ...one, hops: 1 })))[0] ?? { holders: [], hits: [] })
 const message: fc.Arbitrary<SuperPeerMessage> = fc.oneof(
   record({ type: typed('adverts'), adverts }),
-  record({ type: typed('advertsWanted'), missing: fc.integer({ min: 0, max: superPeerLimits.maxSiblings }) }),
-  record({ type: typed('volunteersWanted'), missing: fc.integer({ min: 0, max: superPeerLimits.maxSiblings }) }),
+  record({ type: typed('advertsWanted'), missing: fc.integer({ min: 0, max: superPeerLimits.maxMissing }) }),
+  record({ type: typed('volunteersWanted'), missing: fc.integer({ min: 0, max: superPeerLimits.maxMissing }) }),
   record({ type: typed('attach'), head, siblings: fc.array(peer, { maxLength: superPeerLimits.maxSiblings }) }),
   record({ type: typed('accepted') }),
   record({ type: typed('refused'), why: fc.constantFrom(...REFUSALS), adverts }),

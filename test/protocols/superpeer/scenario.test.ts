@@ -64,8 +64,8 @@ for (const seed of SEEDS) {
       'a catalogue is not whole after the crash'
     )
     const sent = after.reduce((sum, peer) => sum + world.machine(peer).itemsTold - (told.get(peer) ?? 0), 0)
-    // about 0.9 copies of each were lost: what came from the clients is what no sibling had
-    assert.ok(sent <= 0.1 * ITEMS * after.length, `clients sent ${sent} items again`)
+    // about 0.9 copies of each were lost: what came from the clients is what their other two did not know or have
+    assert.ok(sent <= 0.25 * ITEMS * after.length, `clients sent ${sent} items again`)
     assert.equal(world.simulation.stats.penalties, 0)
     assert.equal(world.simulation.stats.undecodable, 0)
   })
