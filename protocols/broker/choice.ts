@@ -25,6 +25,8 @@ export interface Candidate {
   readonly load: number
   /** 0..1: how seldom it has failed. */
   readonly trust: number
+  /** It is known from another broker alone, which tells everybody of it: what it says is out of date soonest. */
+  readonly isHearsay: boolean
 }
 
 export type Choice =
@@ -36,6 +38,8 @@ export type Choice =
 const TRUSTED = 0.3
 /** Used shares that are as good as the lowest: what fill may differ by in the end, for a choice that does not herd. */
 const NEAR = 0.01
+/** How much emptier a host must be that others fill as well, so that those near by are what is filled mostly. */
+const HEARSAY = 0.03
 
 /**
  * The host for one more copy. Whose offer will be used least comes first, so that all fill evenly; among those that
@@ -60,9 +64,9 @@ export function choose(
   return { type: 'host', candidate: draw(near, rng), isCrowded: apart.length === 0 }
 }
 
-/** What share of its offer a host will have used. */
-function shareAfter({ bytes, usedBytes }: Candidate, size: number): number {
-  return (usedBytes + size) / bytes
+/** What share of its offer a host will have used; more for one that many fill. */
+function shareAfter({ bytes, usedBytes, isHearsay }: Candidate, size: number): number {
+  return (usedBytes + size) / bytes + (isHearsay ? HEARSAY : 0)
 }
 
 function nearest(candidates: readonly Candidate[], size: number): Candidate[] {

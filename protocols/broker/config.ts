@@ -83,7 +83,7 @@ export const brokerConfig: BrokerConfig = {
   leaseMs: HOUR,
   gatherMs: 100,
   offerMs: 10 * MINUTE,
-  offerStep: 0.02,
+  offerStep: 0.005,
   stallMs: 15 * MINUTE,
   fetchAttempts: 3,
   fetchPauseMs: 10 * SECOND,
@@ -138,13 +138,14 @@ export const brokerLimits = {
   /** Leases shown to a host as a proof that it is not needed, and as sources. */
   maxShown: 16,
   maxSources: 4,
-  /** Hosts whose offers are kept, and offers in one message. */
+  /** Hosts whose offers are kept, those that only other brokers know, and offers in one message. */
   maxHosts: 4_096,
+  maxHearsay: 256,
   maxOffers: 24,
   /** Brokers that are asked for the room of their hosts. */
   roomBrokers: 3,
   /** Hosts that are looked at for one copy, drawn at random. */
-  maxCandidates: 512,
+  maxCandidates: 256,
   /** Hosts that are tried for one copy before the item pauses. */
   maxTries: 8,
   maxAudits: 8,

@@ -16,7 +16,7 @@ import { ownOf, type Telling } from './telling.ts'
 type Message<T extends BrokerMessage['type']> = Extract<BrokerMessage, { type: T }>
 
 /** More is used than a broker believes by this share of the offer: it does not see what others place here. */
-const STALE_SHARE = 0.01
+const STALE_SHARE = 0.005
 
 /** What this node does for owners: it takes items, has them fetched, keeps them, and lets go of them. */
 export class Hosting {

@@ -23,6 +23,9 @@ interface Standing {
   distrustedUntil: number
 }
 
+/** What a host may have used more for each time that one was asked in vain: evenness is not worth many questions. */
+const STALE_STEP = 0.005
+
 /** An hour after a failure half of the trust that it cost is back. */
 const TRUST_MS = 3_600_000
 
@@ -35,7 +38,7 @@ export class Hosts {
   readonly #domainOf: (peer: Peer) => string | undefined
   /** Those that have told us, and those that others told us of: a stranger's talk pushes out nobody's own word. */
   readonly #own = new BoundedMap<Peer, Entry>(brokerLimits.maxHosts)
-  readonly #heard = new BoundedMap<Peer, Entry>(brokerLimits.maxHosts)
+  readonly #heard = new BoundedMap<Peer, Entry>(brokerLimits.maxHearsay)
   readonly #standings = new BoundedMap<Peer, Standing>(brokerLimits.maxHosts)
   /** For drawing some without going through all. Rebuilt when it is much out of date. BOUNDED by the two above. */
   #list: Peer[] = []
@@ -74,15 +77,12 @@ export class Hosts {
   }
 
   /** What another broker says; what the host itself says counts for more. */
-  onHeard({ host, offer, ageMs }: HostOffer): boolean {
-    const at = this.#outbox.now - ageMs
+  onHeard({ host, offer }: HostOffer): void {
     const own = this.#own.get(host)
-    if (own !== undefined && this.#isCurrent(own)) return false
+    if (own !== undefined && this.#isCurrent(own)) return
     const before = this.#heard.get(host)
-    if (before !== undefined && before.at >= at) return false
-    this.#heard.set(host, { offer, at, pendingBytes: before?.pendingBytes ?? 0 })
+    this.#heard.set(host, { offer, at: this.#outbox.now, pendingBytes: before?.pendingBytes ?? 0 })
     if (before === undefined) this.#list.push(host)
-    return before === undefined
   }
 
   /** What a host that was asked to take something says of itself. It need not be registered here. */
@@ -98,10 +98,11 @@ export class Hosts {
     if (entry !== undefined) entry.pendingBytes = Math.max(0, entry.pendingBytes + bytes)
   }
 
-  /** What the host must have used at most when it is asked now. */
-  usedBytes(host: Peer): number {
+  /** What the host must have used at most when it is asked now, and so many steps more. */
+  usedBytes(host: Peer, steps: number): number {
     const entry = this.#own.get(host) ?? this.#heard.get(host)
-    return entry === undefined ? 0 : entry.offer.usedBytes + entry.pendingBytes
+    if (entry === undefined) return 0
+    return entry.offer.usedBytes + entry.pendingBytes + Math.floor(entry.offer.bytes * STALE_STEP * steps)
   }
 
   /** Some of those that may get a copy. */
@@ -115,7 +116,9 @@ export class Hosts {
     const candidates = new Map<Peer, Candidate>()
     for (const peer of some) {
       const entry = this.#own.get(peer) ?? this.#heard.get(peer)
-      if (entry === undefined || entry.offer.bytes === 0 || !this.#isCurrent(entry) || candidates.has(peer)) continue
+      if (entry === undefined || entry.offer.bytes === 0 || candidates.has(peer)) continue
+      const isHearsay = !this.#own.has(peer)
+      if (!this.#isCurrent(entry, isHearsay)) continue
       if (this.#reach.isDown(peer) || this.isDistrusted(peer) || excluded(peer)) continue
       const { offer, pendingBytes } = entry
       candidates.set(peer, {
@@ -126,7 +129,8 @@ export class Hosts {
         uptimeMs: offer.uptimeMs,
         uploadBytesPerS: offer.uploadBytesPerS,
         load: offer.load,
-        trust: this.#trustOf(peer)
+        trust: this.#trustOf(peer),
+        isHearsay
       })
     }
     return [...candidates.values()]
@@ -134,7 +138,6 @@ export class Hosts {
 
   /** For other brokers: the emptiest of those that are registered here, and some by chance. */
   emptiest(size: number): HostOffer[] {
-    const { now } = this.#outbox
     const roomy: { host: Peer; entry: Entry; share: number }[] = []
     for (const [host, entry] of this.#own) {
       const used = entry.offer.usedBytes + entry.pendingBytes
@@ -145,10 +148,9 @@ export class Hosts {
     roomy.sort((a, b) => a.share - b.share)
     const most = Math.floor((brokerLimits.maxOffers * 2) / 3)
     const told = [...roomy.slice(0, most), ...this.#rng.sample(roomy.slice(most), brokerLimits.maxOffers - most)]
-    return told.map(({ host, entry: { offer, at, pendingBytes } }) => ({
+    return told.map(({ host, entry: { offer, pendingBytes } }) => ({
       host,
-      offer: { ...offer, usedBytes: offer.usedBytes + pendingBytes },
-      ageMs: Math.min(now - at, 0xffff_ffff)
+      offer: { ...offer, usedBytes: offer.usedBytes + pendingBytes }
     }))
   }
 
@@ -176,8 +178,8 @@ export class Hosts {
     return 1 - (1 - standing.trust) * 2 ** (-(this.#outbox.now - standing.at) / TRUST_MS)
   }
 
-  #isCurrent({ at }: Entry): boolean {
-    return this.#outbox.now - at <= 3 * this.#config.offerMs
+  #isCurrent({ at }: Entry, isHearsay = false): boolean {
+    return this.#outbox.now - at <= (isHearsay ? 4 * this.#config.roomMs : 3 * this.#config.offerMs)
   }
 
   #draw(count: number): Peer[] {

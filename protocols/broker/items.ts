@@ -42,6 +42,8 @@ export interface Item {
   /** Hosts that cannot take it now. BOUNDED by maxTries. */
   readonly tried: Set<Peer>
   tries: number
+  /** Of these, those that were in vain because more was used than was known. */
+  stale: number
   /** Fetches that failed since one succeeded. */
   failures: number
   pausedFor: number
@@ -317,6 +319,7 @@ export class Items {
       pending: new Map(),
       tried: new Set(),
       tries: 0,
+      stale: 0,
       failures: 0,
       pausedFor: 0,
       pausedUntil: 0,

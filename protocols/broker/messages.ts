@@ -45,7 +45,6 @@ const PROBLEMS: readonly (Problem | undefined)[] = [undefined, 'noHosts', 'noRoo
 export interface HostOffer {
   readonly host: Peer
   readonly offer: Offer
-  readonly ageMs: number
 }
 
 export type BrokerMessage =
@@ -172,10 +171,9 @@ function write(to: ByteWriter, message: BrokerMessage, fields: Fields): void {
       to.u53(message.size)
       return
     case 'offers':
-      writeList(to, message.offers, maxOffers, (writer, { host, offer, ageMs }) => {
+      writeList(to, message.offers, maxOffers, (writer, { host, offer }) => {
         fields.peers.write(writer, host)
         writeOffer(writer, offer)
-        writer.u32(ageMs)
       })
       return
     case 'place':
@@ -257,8 +255,7 @@ function read(from: ByteReader, fields: Fields): BrokerMessage {
         type,
         offers: from.list(maxOffers, () => ({
           host: fields.peers.read(from),
-          offer: readOffer(from),
-          ageMs: from.u32()
+          offer: readOffer(from)
         }))
       }
     case 'place':

@@ -136,7 +136,9 @@ export class Placing {
     if (outcome === 'taken' || outcome === 'holds') {
       item.tries = 0
       this.#paused.delete(item)
-    } else if (outcome !== 'stale') item.tried.add(from)
+      item.stale = 0
+    } else if (outcome === 'stale') item.stale++
+    else item.tried.add(from)
   }
 
   onPeerDown(peer: Peer, item: Item): void {
@@ -153,6 +155,7 @@ export class Placing {
     this.#paused.delete(item)
     item.tried.clear()
     item.tries = 0
+    item.stale = 0
     // that one more host tries to fetch it says nothing yet
     if (item.failures >= UNFETCHABLE) return
     item.pauseMs = 0
@@ -174,7 +177,7 @@ export class Placing {
   #ask(item: Item, host: Peer): void {
     const { now } = this.#outbox
     const { order } = item
-    const usedBytes = this.#hosts.usedBytes(host)
+    const usedBytes = this.#hosts.usedBytes(host, item.stale)
     this.decisions++
     item.tries++
     this.#hosts.reserve(host, order.size)

@@ -9,6 +9,8 @@ import type { Outbox } from './outbox.ts'
 import type { Rates } from './rates.ts'
 import type { Reach } from './reach.ts'
 
+const LARGER = 1.5
+
 /** How a broker hears of hosts of other brokers: it asks some, when it has something to place and not before. */
 export class Rooms {
   readonly #config: BrokerConfig
@@ -24,6 +26,7 @@ export class Rooms {
   #waiting = new Set<Peer>()
   #limit: Appointment | undefined
   #askedAt = Number.NEGATIVE_INFINITY
+  #askedBytes = 0
 
   constructor(init: {
     config: BrokerConfig
@@ -51,10 +54,12 @@ export class Rooms {
   isReady(size: number): boolean {
     if (this.#waiting.size > 0) return false
     const { now, self } = this.#outbox
-    if (now - this.#askedAt < this.#config.roomMs) return true
+    // those that were named have the most room for what was asked for: for much more it may be others
+    if (now - this.#askedAt < this.#config.roomMs && size <= LARGER * this.#askedBytes) return true
     const others = this.#brokers.peers.filter(peer => peer !== self && !this.#reach.isDown(peer))
     if (others.length === 0) return true
     this.#askedAt = now
+    this.#askedBytes = size
     this.#waiting = new Set(this.#rng.sample(others, brokerLimits.roomBrokers))
     for (const broker of this.#waiting) this.#outbox.send(broker, { type: 'room', size })
     this.#limit = this.#agenda.at(now, now + this.#config.roomAnswerMs, () => this.#end())

@@ -11,7 +11,7 @@ const MINUTE = 60_000
 const OFFER = { minBytes: 10 * GIB, maxBytes: 10_000 * GIB, shape: 1.2 }
 const ITEM_SHAPE = 1.5
 /** Largest item, of the smallest. */
-const ITEM_SPAN = 100
+const ITEM_SPAN = 30
 const BROKERS_EACH = 20
 const HOSTS_OF_DOMAIN = 20
 const ITEMS_OF_OWNER = 50
@@ -23,14 +23,14 @@ export default experiment({
   name: 'broker-placement',
   summary: 'how evenly brokers fill hosts of uneven offers, and what moves when hosts are lost',
   settings: {
-    hosts: 1_000,
+    hosts: 500,
     /** For each host. The copies of one are three times as many. */
-    items: 10,
+    items: 40,
     copies: 3,
     fill: 0.6,
     /** Of the brokers, at once, when half of the items are ordered. */
     brokersLost: [0, 0.1],
-    minutes: 20
+    minutes: 480
   },
   seeds: 3,
   cases: ({ brokersLost }) => brokersLost.map(share => ({ brokersLost: share })),
