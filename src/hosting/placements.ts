@@ -44,7 +44,11 @@ export class Placements {
   onEvent(event: BrokerEvent): void {
     switch (event.type) {
       case 'copies': {
-        const { infohash, hosts, broker, isCrowded, problem, missingBytes } = event
+        const { infohash, hosts, broker, isCrowded, problem, missingBytes, wanted } = event
+        const held = hosts.filter(({ state }) => state === 'held').length
+        // only the broker that acts knows what hinders it; others tell what there is
+        const before = held < wanted ? this.#told.get(infohash)?.problem : undefined
+        const now = problem === undefined ? before : problemOf(problem, missingBytes)
         this.#told.set(infohash, {
           hosts: hosts.map(({ peer, domain, state, since, heardMs }) => ({
             peerId: peer as string,
@@ -55,7 +59,7 @@ export class Placements {
           })),
           broker: broker as string,
           isCrowded,
-          ...(problem === undefined ? {} : { problem: problemOf(problem, missingBytes) })
+          ...(now === undefined ? {} : { problem: now })
         })
         break
       }
