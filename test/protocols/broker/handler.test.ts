@@ -96,6 +96,7 @@ test('hosts on a network: two copies, one host breaks, two again; dropped, none;
   const stranger = await startTestHost({})
   started.push(stranger)
   const stream = await stranger.dialProtocol(owner.host.getMultiaddrs(), BROKER_PROTOCOL)
-  stream.send(Uint8Array.of(1, 250))
+  // behind its length: a message of a type that there is not
+  stream.send(Uint8Array.of(0, 0, 0, 1, 250))
   await eventually('the penalty', () => owner.penalties.length === 1)
 })
