@@ -105,10 +105,8 @@ test('a host rests and comes back, as often as it likes, and has as many neighbo
     await eventually('all are neighbours', () => areAllNeighbours([...nodes]))
     a.overlay.leave()
     await eventually('the others have heard', () => !b.neighbours.has(a.peer) && !c.neighbours.has(a.peer))
-    assert.deepEqual(
-      [b, c].flatMap(({ overlay }) => overlay.views().passive),
-      []
-    )
+    // a walk of its join may still be under way, and is answered
+    await eventually('it is forgotten', () => [b, c].every(({ overlay }) => !overlay.views().passive.includes(a.peer)))
     a.overlay.join(b.peer)
     await eventually('it has a neighbour', () => a.neighbours.size > 0)
   }
