@@ -39,6 +39,8 @@ interface Child {
   named: number
   found: number
   again: boolean
+  /** Whether others are asked meanwhile that show a match. */
+  isSlow: boolean
 }
 
 /** How a match turned out that a summary showed so many hops away. */
@@ -242,6 +244,11 @@ export class Branch {
     if (child.width !== ALL) this.#width += child.width
   }
 
+  /** Those that show a match have had time enough to tell how many others it takes: the next ones need not wait for them. */
+  hurry(): void {
+    for (const child of this.#asked()) if (child.state === 'open' && child.width === 0) child.isSlow = true
+  }
+
   /**
    * Waits no longer, and asks nobody until it is renewed. Returns who is late though its summary showed a match, with the
    * hops to that.
@@ -328,7 +335,7 @@ export class Branch {
   }
 
   #isLookingNear(): boolean {
-    for (const { state, width } of this.#asked()) if (state === 'open' && width === 0) return true
+    for (const { state, width, isSlow } of this.#asked()) if (state === 'open' && width === 0 && !isSlow) return true
     return false
   }
 
@@ -362,7 +369,7 @@ export class Branch {
     if (width !== ALL) this.#width -= width
     this.#children ??= new Map()
     const again = this.#children.has(peer)
-    this.#children.set(peer, { state: 'open', ttl, width, budget, want, named: 0, found: 0, again })
+    this.#children.set(peer, { state: 'open', ttl, width, budget, want, named: 0, found: 0, again, isSlow: false })
     this.#open++
     this.#messages++
     return { peer, order: { ttl, width, budget, want } }

@@ -3,7 +3,7 @@ import type { Output } from '../core/machine.ts'
 import type { Peer } from '../core/peer.ts'
 import type { Rng } from '../core/rng.ts'
 import type { KeyHash } from './bloom.ts'
-import type { Branch } from './branch.ts'
+import type { Ask, Branch } from './branch.ts'
 import type { SearchEvent } from './commands.ts'
 import { type SearchConfig, searchLimits } from './config.ts'
 import { countedBytes } from './hits.ts'
@@ -110,7 +110,7 @@ export class Links {
   }
 
   /** Asks whom the branch wants asked. */
-  ask(branch: Branch, { id, hops, limit, query }: Onward): void {
+  ask(branch: Branch, { id, hops, limit, query }: Onward): readonly Ask[] {
     const asks = branch.advance({
       neighbours: this.neighbours,
       matchOf: peer => this.summaries.matchOf(peer, this.keysOf(query)),
@@ -120,6 +120,7 @@ export class Links {
       const { ttl, width, budget, want } = order
       this.send(peer, { type: 'query', id, ttl, hops, width, budget, want, limit, query })
     }
+    return asks
   }
 
   /** By which summaries can lead a query; none when they cannot. */

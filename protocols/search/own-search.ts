@@ -1,5 +1,5 @@
 import type { Peer } from '../core/peer.ts'
-import { Branch } from './branch.ts'
+import { type Ask, Branch } from './branch.ts'
 import type { SearchAccount, WaveAccount } from './commands.ts'
 import type { SearchConfig } from './config.ts'
 import { countedBytes } from './hits.ts'
@@ -34,6 +34,7 @@ export class OwnSearch {
   readonly #waves: WaveAccount[] = [] // BOUNDED by the plan
   #wave: Wave | undefined
   #waveDeadline = Number.POSITIVE_INFINITY
+  #hurryAt = Number.POSITIVE_INFINITY
   #peers = 0
   #spent = 0
   #complete = true
@@ -71,8 +72,25 @@ export class OwnSearch {
   }
 
   /** When the present wave, or all of it, has taken long enough. */
-  get nextTick(): number {
+  get waveDeadline(): number {
     return Math.min(this.deadline, this.#waveDeadline)
+  }
+
+  get nextTick(): number {
+    return Math.min(this.waveDeadline, this.#hurryAt)
+  }
+
+  /** These were asked. One that shows a match holds up others for half of the time that its answer may take. */
+  onAsked(asks: readonly Ask[], now: number): void {
+    const hops = asks.map(({ order }) => (order.width === 0 ? order.ttl : 0))
+    const most = Math.max(0, ...hops)
+    if (most > 0) this.#hurryAt = now + (most * this.#config.hopMs) / 2
+  }
+
+  /** Goes on without those that have not answered so far, and listens to them all the same. */
+  hurry(): void {
+    this.#hurryAt = Number.POSITIVE_INFINITY
+    this.branch.hurry()
   }
 
   get account(): SearchAccount {
@@ -124,6 +142,7 @@ export class OwnSearch {
     }
     this.branch.renew(this.#wave.order)
     this.#waveDeadline = now + this.#wave.waitMs
+    this.#hurryAt = Number.POSITIVE_INFINITY
     return true
   }
 

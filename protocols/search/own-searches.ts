@@ -35,6 +35,11 @@ export class OwnSearches {
     const { now } = this.#links
     for (const own of [...this.#running.values()]) {
       if (own.nextTick > now) continue
+      if (own.waveDeadline > now) {
+        own.hurry()
+        this.#goOn(own)
+        continue
+      }
       this.#links.timeOut(own.branch)
       if (own.deadline <= now) this.#stop(own)
       else this.#goOn(own)
@@ -170,7 +175,7 @@ export class OwnSearches {
   #goOn(own: OwnSearch): void {
     if (!this.#isRunning(own)) return
     const links = this.#links
-    links.ask(own.branch, own)
+    own.onAsked(links.ask(own.branch, own), links.now)
     while (own.branch.isOver) {
       const isAtWork = own.nextWave(links.now)
       if (own.isLarge !== undefined) this.#largeUntil = own.isLarge ? links.now + links.config.reachMs : 0
@@ -179,7 +184,7 @@ export class OwnSearches {
         links.tell({ type: 'searchDone', search: own.search, ...own.account })
         return
       }
-      links.ask(own.branch, own)
+      own.onAsked(links.ask(own.branch, own), links.now)
     }
   }
 

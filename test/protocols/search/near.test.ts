@@ -2,10 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Peer } from '../../../protocols/core/peer.ts'
 import { seededRng } from '../../../protocols/core/rng.ts'
+import { bloomOf, emptyBloom, flipsBetween, hashKey } from '../../../protocols/search/bloom.ts'
 import { type Ask, Branch, type Order } from '../../../protocols/search/branch.ts'
+import { searchConfig } from '../../../protocols/search/config.ts'
+import type { Report } from '../../../protocols/search/messages.ts'
+import { Bench, events, hits, queries, report, sum } from './bench.ts'
 import { again, seedOfTest } from './network.ts'
 
 const repeat = again('near.test.ts')
+const DONE: Report = { peers: 1, messages: 0, complete: true, more: false, beyond: false }
 const LED: Order = { ttl: 3, width: 0, budget: 1_000, want: 32 }
 
 /** A branch whose neighbours show a match so many hops away, and name the holders that they have. */
@@ -24,21 +29,25 @@ class Near {
   /** Each that is asked names of those that it has as many as it may, and says whether it could name more. */
   run(holdersOf: (peer: Peer) => readonly Peer[]): void {
     const named = new Map<Peer, number>()
-    for (let asks = this.#advance(); asks.length > 0; asks = this.#advance()) {
+    for (let asks = this.ask(); asks.length > 0; asks = this.ask()) {
       this.batches.push(asks.length)
       for (const { peer, order } of asks) {
         const has = holdersOf(peer)
         const from = named.get(peer) ?? 0
         const given = has.slice(from, from + order.want)
         named.set(peer, from + given.length)
-        for (const holder of given) this.branch.countHolder(holder, peer)
         const more = from + given.length < has.length
-        this.branch.report(peer, { peers: from === 0 ? 1 : 0, messages: 0, complete: true, more, beyond: false })
+        this.answer(peer, given, { ...DONE, peers: from === 0 ? 1 : 0, more })
       }
     }
   }
 
-  #advance(): Ask[] {
+  answer(peer: Peer, holders: readonly Peer[], report: Report = DONE): void {
+    for (const holder of holders) this.branch.countHolder(holder, peer)
+    this.branch.report(peer, report)
+  }
+
+  ask(): Ask[] {
     const asks = this.branch.advance({
       neighbours: this.#shown.keys(),
       matchOf: peer => this.#shown.get(peer),
@@ -100,6 +109,17 @@ test('one that names what others have named is asked for the rest, and counted b
   assert.equal(new Set(last).size > 0, true)
 })
 
+test('one that shows a match and is silent does not keep others from being asked', () => {
+  const near = new Near(LED, all(20))
+  const first = near.ask()
+  for (const { peer } of first.slice(1)) near.answer(peer, own(3)(peer))
+  assert.deepEqual(near.ask(), [], 'it is waited for')
+  near.branch.hurry()
+  // three brought 9: the other 23 take 8, and a quarter more
+  assert.equal(near.ask().length, 10, repeat)
+  assert.equal(near.branch.report(first[0]!.peer, DONE).wasDue, true)
+})
+
 test('the nearest are asked first, at random among those', () => {
   const first = new Set<Peer>()
   for (let i = 0; i < 10; i++) {
@@ -121,4 +141,27 @@ test('a walk that wants one holder asks one after another, as ever', () => {
     near.batches.every(count => count === 1),
     `${near.batches}`
   )
+})
+
+test('a searcher asks on after half a second a hop, though one of the first is silent', () => {
+  const neighbours = Array.from({ length: 8 }, (_, i) => (i + 1) as Peer)
+  const bench = new Bench({ summaryHops: 3 }, neighbours)
+  const flips = flipsBetween(emptyBloom(512), bloomOf([hashKey('song')], 512))
+  for (const peer of neighbours) {
+    bench.receive(peer, { type: 'summary', version: 1, base: 0, levels: [{ bits: 512, flips }] })
+  }
+  const { id, out } = bench.search({ strategy: 'walk', walkers: 1 })
+  const first = queries(out).map(({ to }) => to)
+  assert.equal(first.length, 4)
+  for (const peer of first.slice(1)) assert.deepEqual(queries(bench.receive(peer, report(id))), [])
+  bench.now += searchConfig.hopMs / 2 - 1
+  assert.deepEqual(queries(bench.give({ type: 'tick' })), [])
+  bench.now += 1
+  const next = queries(bench.give({ type: 'tick' })).map(({ to }) => to)
+  assert.deepEqual(
+    next.toSorted(),
+    neighbours.filter(peer => !first.includes(peer))
+  )
+  const late = bench.receive(first[0] as Peer, hits({ id, report: sum(1, 0) }))
+  assert.equal(events(late).length, 1, 'and listens to it all the same')
 })
