@@ -5,9 +5,9 @@ import { BROKER_PROTOCOL, type BrokerService, brokerService } from '../../../pro
 import { type BrokerEvent, MemoryBrokerStore } from '../../../protocols/broker/index.ts'
 import type { Peer } from '../../../protocols/core/peer.ts'
 import { seededRng } from '../../../protocols/core/rng.ts'
-import { peerCrypto } from '../../../protocols/libp2p/peer-crypto.ts'
 import { ContactBook, followRecords } from '../../../protocols/libp2p/contacts.ts'
 import type { DriverComponents } from '../../../protocols/libp2p/driver.ts'
+import { peerCrypto } from '../../../protocols/libp2p/peer-crypto.ts'
 import { peerFromId } from '../../../protocols/libp2p/peer-ids.ts'
 import { eventually } from '../../../src/testkit/wait.ts'
 import { startTestHost } from '../../libp2p/hosts.ts'
@@ -45,7 +45,7 @@ async function start(seed: number): Promise<Node> {
         contacts,
         rng: seededRng(seed),
         store: new MemoryBrokerStore(),
-        crypto: peerCrypto,
+        crypto: peerCrypto(components.privateKey),
         config: { graceMs: 0, auditMs: 0, roomAnswerMs: 500, takeoverMs: 500, surplusMs: 500 },
         onEvent: event => {
           events.push(event)
