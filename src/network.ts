@@ -3,7 +3,7 @@ import { networkInterfaces } from 'node:os'
 import type { DatabaseSync } from 'node:sqlite'
 import type { Libp2p, PeerId } from '@libp2p/interface'
 import { type BrokerService, brokerService } from '../protocols/broker/handler.ts'
-import type { BrokerEvent } from '../protocols/broker/index.ts'
+import { type BrokerConfig, type BrokerEvent, brokerConfig } from '../protocols/broker/index.ts'
 import type { ChordService } from '../protocols/chord/handler.ts'
 import type { FileId, Infohash } from '../protocols/core/ids.ts'
 import type { Peer } from '../protocols/core/peer.ts'
@@ -238,7 +238,7 @@ export class Network {
             rng: freshRng(),
             crypto,
             store: new SqliteBrokerStore(database, peerFromId(components.peerId)),
-            config: { network: groupTag(groupKey), graceMs: config.lostAfterMs },
+            config: brokerConfigOf(groupTag(groupKey), config.lostAfterMs),
             domainOf: peer => {
               const [connection] = host.getConnections(idFromPeer(peer))
               return connection === undefined ? undefined : domainOfAddress(connection.remoteAddr)
@@ -370,6 +370,12 @@ export class Network {
   get neighbours(): ReadonlySet<Peer> {
     return new Set(this.host.services.overlay.views().active)
   }
+}
+
+/** Who is impatient for copies is so for brokers too; ten minutes make the usual half a minute. */
+function brokerConfigOf(network: string, lostAfterMs: number): Partial<BrokerConfig> {
+  const takeoverMs = Math.min(Math.max(lostAfterMs / 20, 1_000), brokerConfig.takeoverMs)
+  return { network, graceMs: lostAfterMs, takeoverMs }
 }
 
 function freshRng(): Rng {

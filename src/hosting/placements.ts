@@ -12,7 +12,7 @@ export const placementsConfig = {
   /** How long brokers have to answer before what is known is shown. */
   answerMs: 2_000,
   /** How long one that cannot be placed is waited for before whoever waits is told why. */
-  patienceMs: 15_000,
+  patienceMs: 8_000,
   /** Longest wait for everybody to have let go. */
   dropMs: 10_000,
   recoverMs: 12_000
