@@ -1,8 +1,8 @@
 import type { Infohash } from '../core/ids.ts'
 import { mix } from '../core/mix.ts'
 import type { Peer } from '../core/peer.ts'
+import type { Crypto } from '../core/signing.ts'
 import { brokerLimits } from './config.ts'
-import type { Crypto } from './order.ts'
 
 /** Words of 32 bits of a SHA-256. */
 type Words = readonly number[]

@@ -1,10 +1,7 @@
 import { ByteWriter } from '../core/byte-writer.ts'
-import type { Crypto } from '../core/crypto.ts'
 import { type Infohash, idToBytes } from '../core/ids.ts'
 import type { Peer } from '../core/peer.ts'
 import { brokerLimits } from './config.ts'
-
-export type { Crypto }
 
 /** What an owner wants: so many copies of an item. A newer one takes the place of an older one. */
 export interface Order {

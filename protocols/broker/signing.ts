@@ -1,7 +1,8 @@
 import type { Peer } from '../core/peer.ts'
+import type { Crypto } from '../core/signing.ts'
 import { brokerLimits } from './config.ts'
 import { type Lease, leaseBytes, leaseMisdeedOf } from './lease.ts'
-import { type Crypto, isOver, misdeedOf, type Order, orderBytes, untimelinessOf } from './order.ts'
+import { isOver, misdeedOf, type Order, orderBytes, untimelinessOf } from './order.ts'
 import type { Outbox } from './outbox.ts'
 
 /** What is signed here, and what is believed of what others have signed. */

@@ -1,11 +1,9 @@
 import { toString as bytesToString } from 'uint8arrays/to-string'
 import { ByteWriter } from '../core/byte-writer.ts'
-import type { Crypto } from '../core/crypto.ts'
 import { type RingId, ringIdFromBytes, ringIdToBytes } from '../core/keyspace.ts'
 import type { Peer } from '../core/peer.ts'
+import type { Crypto } from '../core/signing.ts'
 import { directoryLimits } from './config.ts'
-
-export type { Crypto }
 
 /**
  * - `value`: the payload hashes to the key. Whoever publishes it says that it is still wanted.

@@ -1,8 +1,8 @@
 import type { RingId } from '../core/keyspace.ts'
 import type { Peer } from '../core/peer.ts'
+import type { Crypto } from '../core/signing.ts'
 import type { DirectoryConfig } from './config.ts'
 import {
-  type Crypto,
   type Entry,
   idHex,
   isNewer,

@@ -2,7 +2,6 @@ export * from './commands.ts'
 export * from './config.ts'
 export * from './directory.ts'
 export {
-  type Crypto,
   type Entry,
   type EntryKind,
   keyOfValue,

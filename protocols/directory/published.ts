@@ -2,19 +2,11 @@ import type { Agenda, Appointment } from '../core/agenda.ts'
 import { DecodeError } from '../core/codec.ts'
 import type { RingId } from '../core/keyspace.ts'
 import type { Rng } from '../core/rng.ts'
+import type { Crypto } from '../core/signing.ts'
 import { TokenBucket } from '../core/token-bucket.ts'
 import type { Draft, FailureCode } from './commands.ts'
 import { type DirectoryConfig, directoryLimits } from './config.ts'
-import {
-  type Crypto,
-  type Entry,
-  keyOfValue,
-  maxPayloadBytes,
-  ownContent,
-  ownKey,
-  ownPayload,
-  signedBytes
-} from './entry.ts'
+import { type Entry, keyOfValue, maxPayloadBytes, ownContent, ownKey, ownPayload, signedBytes } from './entry.ts'
 import { itemsPayload, withItems, withoutItems } from './items.ts'
 import type { Outbox } from './outbox.ts'
 import type { PutResult, Puts } from './puts.ts'

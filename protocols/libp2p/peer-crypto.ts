@@ -8,8 +8,8 @@ import {
 } from 'node:crypto'
 import type { PrivateKey } from '@libp2p/interface'
 import { BoundedMap } from '../core/bounded-map.ts'
-import type { Crypto } from '../core/crypto.ts'
 import type { Peer } from '../core/peer.ts'
+import type { Crypto } from '../core/signing.ts'
 import { idFromPeer } from './peer-ids.ts'
 
 /** Peers whose keys are kept ready, so that they are not unpacked for each signature. */

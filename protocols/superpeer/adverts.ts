@@ -1,7 +1,7 @@
 import { ByteWriter } from '../core/byte-writer.ts'
 import type { Peer } from '../core/peer.ts'
 import type { Rng } from '../core/rng.ts'
-import type { Crypto } from './catalogue.ts'
+import type { Crypto } from '../core/signing.ts'
 import { type SuperPeerConfig, superPeerLimits } from './config.ts'
 import type { Advert } from './messages.ts'
 import type { Outbox } from './outbox.ts'

@@ -1,13 +1,11 @@
 import { toString as bytesToString } from 'uint8arrays/to-string'
 import { ByteWriter } from '../core/byte-writer.ts'
-import type { Crypto } from '../core/crypto.ts'
 import { type FileId, type Infohash, idToBytes, isHex256 } from '../core/ids.ts'
 import type { Peer } from '../core/peer.ts'
+import type { Crypto } from '../core/signing.ts'
 import { searchLimits } from '../search/config.ts'
 import { textBytes } from '../search/hits.ts'
 import { superPeerLimits } from './config.ts'
-
-export type { Crypto }
 
 declare const brand: unique symbol
 

@@ -2,6 +2,7 @@ import type { Agenda, Appointment } from '../core/agenda.ts'
 import type { Peer } from '../core/peer.ts'
 import { PeerRates } from '../core/peer-rates.ts'
 import type { Rng } from '../core/rng.ts'
+import type { Crypto } from '../core/signing.ts'
 import type { Adverts } from './adverts.ts'
 import {
   bitsFor,
@@ -9,7 +10,6 @@ import {
   type CatalogueHead,
   type CatalogueItem,
   type Change,
-  type Crypto,
   headBytes,
   itemBytes,
   keyOf,

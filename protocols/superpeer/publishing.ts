@@ -1,11 +1,11 @@
 import type { Agenda, Appointment } from '../core/agenda.ts'
+import type { Crypto } from '../core/signing.ts'
 import {
   bitsFor,
   bucketHashes,
   type CatalogueHead,
   type CatalogueItem,
   type Change,
-  type Crypto,
   headBytes,
   type ItemKey,
   isSound,

@@ -1,3 +1,4 @@
+import type { Crypto } from '../core/signing.ts'
 import {
   bucketHash,
   bucketHashes,
@@ -5,7 +6,6 @@ import {
   type CatalogueHead,
   type CatalogueItem,
   type Change,
-  type Crypto,
   type ItemKey,
   itemBytes,
   type KeyedItem,

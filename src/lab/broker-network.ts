@@ -6,12 +6,12 @@ import {
   type BrokerEvent,
   type BrokerMessage,
   brokerCodec,
-  type Crypto,
   MemoryBrokerStore,
   type Offer
 } from '../../protocols/broker/index.ts'
 import type { Infohash } from '../../protocols/core/ids.ts'
 import { indexPeers, type Peer } from '../../protocols/core/peer.ts'
+import type { Crypto } from '../../protocols/core/signing.ts'
 import type { Channel, Simulation } from '../simulator/index.ts'
 
 /** Unix ms when a simulation begins: any time will do. */

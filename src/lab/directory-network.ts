@@ -2,8 +2,8 @@ import { hash } from 'node:crypto'
 import { type Chord, type ChordConfig, chordConfig } from '../../protocols/chord/index.ts'
 import { isOwned, type RingId } from '../../protocols/core/keyspace.ts'
 import { indexPeers, type Peer } from '../../protocols/core/peer.ts'
+import type { Crypto } from '../../protocols/core/signing.ts'
 import {
-  type Crypto,
   Directory,
   type DirectoryCommand,
   type DirectoryConfig,

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { isOwned, type RingId, ringIdFromBytes } from '../../../protocols/core/keyspace.ts'
 import { indexPeers, type Peer } from '../../../protocols/core/peer.ts'
+import type { Crypto } from '../../../protocols/core/signing.ts'
 import {
-  type Crypto,
   Directory,
   type DirectoryCommand,
   type DirectoryConfig,

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { FileId } from '../../../protocols/core/ids.ts'
 import { indexPeers, type Peer } from '../../../protocols/core/peer.ts'
+import type { Crypto } from '../../../protocols/core/signing.ts'
 import {
   Overlay,
   type OverlayCommand,
@@ -11,7 +12,6 @@ import {
 import type { Hit } from '../../../protocols/search/index.ts'
 import {
   type CatalogueItem,
-  type Crypto,
   MemoryCatalogueStore,
   SuperPeer,
   type SuperPeerCommand,
