@@ -91,7 +91,8 @@ test('nobody who cannot be reached volunteers, and the strong go first', () => {
   world.say(weak, { type: 'strength', strength: { ...STRONG, uptimeMs: 600_000, uploadBytesPerS: 64 * 1024 } })
   world.say(strong, { type: 'strength', strength: STRONG })
   const all = (): boolean => world.rolesNow().clients.every(peer => world.machine(peer).supers.length === 3)
-  assert.ok(world.until(all, 180_000))
+  // those that miss the last one or two hurry little: 25 to 310 s over twelve seeds
+  assert.ok(world.until(all, 600_000))
   const { supers } = world.rolesNow()
   assert.ok(supers.every(peer => !hidden.includes(peer)))
   const weakOnes = supers.filter(peer => weak.includes(peer)).length
