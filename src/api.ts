@@ -225,6 +225,8 @@ export type SearchEvent =
       population?: number
       /** Everybody was asked and has answered. */
       isWhole: boolean
+      /** Those asked are super-peers, who answer for the peers attached to them. */
+      bySuperPeers?: boolean
       /** Query messages that were spent. */
       messages: number
       /** What the search did, in order; `found` counts holders. */

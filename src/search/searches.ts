@@ -32,13 +32,18 @@ export interface SearchRun {
 }
 
 /** What super-peers were asked for comes from their protocol. */
-export type SupersSearchEvent = Extract<SuperPeerEvent, { type: 'hits' | 'searchDone' }>
+export type SupersSearchEvent =
+  | Extract<SuperPeerEvent, { type: 'hits' }>
+  | (Extract<SuperPeerEvent, { type: 'searchDone' }> & { bySuperPeers: true })
 
 export type FoundHits = Extract<SearchEvent | SupersSearchEvent, { type: 'hits' }>
 
+/** How a search ended. bySuperPeers: those that were asked are super-peers. */
+export type SearchOutcome = SearchAccount & { readonly bySuperPeers?: boolean }
+
 interface Running {
   run: SearchRun
-  end(outcome: SearchAccount): void
+  end(outcome: SearchOutcome): void
   fail(error: ShoalError): void
 }
 
@@ -57,7 +62,7 @@ export class Searches {
   }
 
   /** Ends when everybody has answered, at the time limit, or with the signal. @throws ShoalError REFUSED, INTERRUPTED by `close` */
-  async run(run: SearchRun, signal?: AbortSignal): Promise<SearchAccount> {
+  async run(run: SearchRun, signal?: AbortSignal): Promise<SearchOutcome> {
     if (this.#isClosed) throw stops()
     if (this.#running.size >= this.#maxRunning)
       throw new ShoalError('REFUSED', `${this.#maxRunning} searches are running already`)
@@ -70,7 +75,7 @@ export class Searches {
         this.#running.delete(search)
         signal?.removeEventListener('abort', onAbort)
       }
-      const end = (outcome: SearchAccount): void => {
+      const end = (outcome: SearchOutcome): void => {
         leave()
         resolve(outcome)
       }

@@ -1,5 +1,5 @@
 import type { Infohash } from '../../protocols/core/ids.ts'
-import { type SearchAccount, searchLimits } from '../../protocols/search/index.ts'
+import { searchLimits } from '../../protocols/search/index.ts'
 import type { SearchEvent, SearchOptions } from '../api.ts'
 import type { DirectoryFinding } from '../directory/finding.ts'
 import { EventStream } from '../event-stream.ts'
@@ -8,7 +8,7 @@ import type { Prover } from './prover.ts'
 import { userQueryOf } from './query-text.ts'
 import type { LastResults, StoredResult } from './results.ts'
 import type { SearchProofs } from './search-proofs.ts'
-import type { Judge, Searches } from './searches.ts'
+import type { Judge, Searches, SearchOutcome } from './searches.ts'
 
 const DEFAULT_TIMEOUT_MS = 5_000
 const LONGEST_TIMEOUT_MS = 60_000
@@ -88,7 +88,7 @@ export function searchForUser(
     }
   }
 
-  const run = async (): Promise<SearchAccount> => {
+  const run = async (): Promise<SearchOutcome> => {
     const outcome = await parts.searches.run(
       {
         query,
@@ -122,17 +122,18 @@ export function searchForUser(
     })
     .then(
       account => {
-        const { peersAsked, messages, complete, more, waves } = account
+        const { peersAsked, messages, complete, more, waves, bySuperPeers = false } = account
         const { count } = results
         const hint = count === 0 ? hintOf(parts.reach(), account) : undefined
         const isWhole = complete && !more
-        const population = isWhole ? peersAsked : parts.reach().population
+        const population = isWhole && !bySuperPeers ? peersAsked : parts.reach().population
         events.push({
           type: 'done',
           results: count,
           peersAsked,
           ...(population === undefined ? {} : { population: Math.max(population, peersAsked) }),
           isWhole,
+          ...(bySuperPeers ? { bySuperPeers } : {}),
           messages,
           waves: [...waves],
           elapsedMs: Math.round(performance.now() - started),
@@ -146,7 +147,7 @@ export function searchForUser(
 }
 
 /** Not everybody was asked, and the user did not say how to search. */
-function mayBeElsewhere({ complete, more }: SearchAccount, { strategy = 'auto' }: SearchOptions): boolean {
+function mayBeElsewhere({ complete, more }: SearchOutcome, { strategy = 'auto' }: SearchOptions): boolean {
   return strategy === 'auto' && !(complete && !more)
 }
 
@@ -239,12 +240,17 @@ class NumberedResults {
 }
 
 /** Why nothing was found, and what to do about it. */
-function hintOf({ connected, neighbours }: Reach, { peersAsked, complete, more }: SearchAccount): string {
+function hintOf(
+  { connected, neighbours }: Reach,
+  { peersAsked, complete, more, bySuperPeers = false }: SearchOutcome
+): string {
   if (connected === 0) {
     return 'No other peer is connected. Start `shoal up` on another machine of this network, or name one with --peer ADDRESS.'
   }
-  if (neighbours === 0) return `${connected} peers are connected, none is a neighbour yet: try again in a few seconds.`
-  const asked = `${peersAsked} ${peersAsked === 1 ? 'peer was' : 'peers were'} asked`
+  if (neighbours === 0 && !bySuperPeers)
+    return `${connected} peers are connected, none is a neighbour yet: try again in a few seconds.`
+  const kind = bySuperPeers ? 'super-peer' : 'peer'
+  const asked = `${peersAsked} ${peersAsked === 1 ? `${kind} was` : `${kind}s were`} asked`
   if (!complete) return `${asked}, not all answered in time: try again, with a longer --timeout.`
   if (more) return `${asked} and none has a file that matches. There are more: try again with a larger --budget.`
   return `${asked} and none has a file that matches: try fewer words, or the beginning of one with a * behind it.`

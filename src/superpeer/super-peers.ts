@@ -175,7 +175,7 @@ export class SuperPeers {
         return
       case 'searchDone':
         this.#asked.delete(event.search)
-        onSearchEvent(event)
+        onSearchEvent({ ...event, bySuperPeers: true })
         return
     }
   }

@@ -47,6 +47,10 @@ function network() {
       const hits = [{ id: id(n), name, size }]
       searches.onEvent({ type: 'hits', search: 1, holder: peer, via: peer, how: 'flood', hops: 1, hits })
     },
+    supersDone(): void {
+      const account = { peersAsked: 2, messages: 2, complete: true, more: false, waves: [] }
+      searches.onEvent({ type: 'searchDone', search: 1, ...account, bySuperPeers: true })
+    },
     done(isWhole = true): void {
       searches.onEvent({
         type: 'searchDone',
@@ -208,4 +212,14 @@ test('what is too rare for the search to meet is found in the directory, unless 
   told.done(false)
   await rest(flood)
   assert.deepEqual([found.ring.asked, whole.ring.asked, common.ring.asked, told.ring.asked], [1, 0, 0, 0])
+})
+
+test('what super-peers answered for others is told so', async () => {
+  const net = network()
+  const events = net.search('sea')
+  net.supersDone()
+  const done = (await rest(events)).at(-1)
+  assert.ok(done?.type === 'done')
+  assert.equal(done.bySuperPeers, true)
+  assert.match(done.hint ?? '', /^2 super-peers were asked and none has/)
 })

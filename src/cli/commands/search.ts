@@ -89,7 +89,11 @@ function sayDone(event: Done, out: Output, explain: boolean): void {
   if (results > 0) out.hint('Fetch one with: shoal get NUMBER')
 }
 
-function askedText({ peersAsked, population, isWhole }: Done): string {
+function askedText({ peersAsked, population, isWhole, bySuperPeers = false }: Done): string {
+  if (bySuperPeers) {
+    const forAll = population === undefined ? '' : `, who answer for about ${countText(population, 'peer')}`
+    return `${isWhole && peersAsked > 1 ? 'all ' : ''}${countText(peersAsked, 'super-peer')}${forAll}`
+  }
   if (isWhole) return `${peersAsked > 1 ? 'all ' : ''}${countText(peersAsked, 'peer')}`
   if (population === undefined || population <= peersAsked) return `${countText(peersAsked, 'peer')} of more`
   return `${peersAsked} of about ${countText(population, 'peer')}`
