@@ -58,6 +58,9 @@ const STEPS_BEFORE_CHECK = 4
  */
 const COVER = 5
 
+/** Walks in a row that met nobody new, after which there is nobody new to be met from here. */
+const IDLE_WALKS = 2
+
 /** The waves of one search: each is chosen by what the one before it found. */
 export class Plan {
   readonly #init: PlanInit
@@ -70,6 +73,7 @@ export class Plan {
   /** Holders before the last wave. */
   #found = 0
   #hasLooked = false
+  #idleWalks = 0
 
   constructor(init: PlanInit, config: SearchConfig) {
     this.#init = init
@@ -102,9 +106,16 @@ export class Plan {
       if (floodsFirst) return this.#flood(ttl, cheap)
       if (this.#init.hasKeys) return this.#near(cheap, progress.found)
     }
-    if (this.#unseen(progress) <= 0) return undefined
+    if (this.#unseen(progress) <= 0 || this.#hasMetAll(progress)) return undefined
     if (!first && this.#last?.how === 'walk' && progress.lastSpent === 0) return undefined
     return this.#walk(progress, rest)
+  }
+
+  /** Walkers come to the same peers again and again: one go of that is enough where about all are known to be asked. */
+  #hasMetAll({ peers, lastPeers }: Progress): boolean {
+    this.#idleWalks = this.#last?.how === 'walk' && lastPeers === 0 ? this.#idleWalks + 1 : 0
+    const { population } = this.#init
+    return this.#idleWalks >= (population !== undefined && peers + 1 >= population ? 1 : IDLE_WALKS)
   }
 
   /** What the last wave has seen: those that it reached, and those that the summaries there tell of. */

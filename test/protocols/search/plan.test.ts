@@ -253,7 +253,8 @@ for (const [strategy, list] of Object.entries(cases)) {
     test(`${strategy}: ${what}`, () => {
       const plan = new Plan({ ...init, strategy: strategy as Strategy, ...fields }, searchConfig)
       for (const [progress, expected] of waves) {
-        const wave = plan.next({ ...begin, ...progress })
+        // each wave meets somebody new unless the case says otherwise
+        const wave = plan.next({ ...begin, lastPeers: 1, ...progress })
         const { how, order } = wave ?? {}
         assert.deepEqual(
           order === undefined ? 'over' : [how, order.ttl, order.width, order.budget, order.want],
@@ -264,10 +265,24 @@ for (const [strategy, list] of Object.entries(cases)) {
   }
 }
 
+test('walkers that meet nobody new twice in a row have met all; once, where so many are known to be there', () => {
+  const wavesAt = (fields: Partial<PlanInit>): number => {
+    const plan = new Plan({ ...init, strategy: 'walk', ...fields }, searchConfig)
+    const met = [9, 0, 3, 0, 0, 0, 0]
+    let waves = 0
+    while (plan.next({ ...begin, peers: 9, more: true, lastSpent: 32, lastPeers: met[waves] ?? 0 }) !== undefined)
+      waves++
+    return waves
+  }
+  assert.equal(wavesAt({}), 4)
+  assert.equal(wavesAt({ population: 10 }), 1)
+  assert.equal(wavesAt({ population: 200, hasKeys: false }), 4)
+})
+
 test('no search has waves without end', () => {
   const plan = new Plan({ ...init, strategy: 'walk', budget: 10_000 }, searchConfig)
   let waves = 0
-  while (plan.next({ ...begin, peers: 1, more: true, lastSpent: 1 }) !== undefined) waves++
+  while (plan.next({ ...begin, peers: 1, more: true, lastSpent: 1, lastPeers: 1 }) !== undefined) waves++
   assert.ok(waves > 5 && waves < 50, `${waves}`)
 })
 
