@@ -1,6 +1,5 @@
 import type { ByteReader } from '../../protocols/core/byte-reader.ts'
 import type { ByteWriter } from '../../protocols/core/byte-writer.ts'
-import type { Codec } from '../../protocols/core/codec.ts'
 import type { Peer, PeerCodec } from '../../protocols/core/peer.ts'
 import type { Observation } from '../simulator/index.ts'
 
@@ -22,6 +21,10 @@ export function sizedPeers(recordBytes: number): PeerCodec {
   }
 }
 
+interface Encoder {
+  encode(message: unknown): Uint8Array
+}
+
 /** Counts what is received while it is on: bytes and messages, of each peer what came in and went out. */
 export class Traffic {
   isOn = false
@@ -30,11 +33,11 @@ export class Traffic {
   /** In and out, by peer. */
   readonly ofPeer: number[] = []
   readonly byType = new Map<string, { messages: number; bytes: number }>()
-  readonly #codecs: ReadonlyMap<string, Codec<unknown>>
+  readonly #codecs: ReadonlyMap<string, Encoder>
 
   /** @param codecs by channel; others are not counted */
-  constructor(codecs: Readonly<Record<string, Codec<never>>>) {
-    this.#codecs = new Map(Object.entries(codecs) as [string, Codec<unknown>][])
+  constructor(codecs: Readonly<Record<string, { encode(message: never): Uint8Array }>>) {
+    this.#codecs = new Map(Object.entries(codecs) as [string, Encoder][])
   }
 
   readonly observe = ({ channel, kind, peer, other, what }: Observation): void => {

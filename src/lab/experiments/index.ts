@@ -15,6 +15,7 @@ import ringPath from './ring-path.ts'
 import ringStorage from './ring-storage.ts'
 import ringUpkeep from './ring-upkeep.ts'
 import superpeerRules from './superpeer-rules.ts'
+import superpeerSearch from './superpeer-search.ts'
 import upkeep from './upkeep.ts'
 import walks from './walks.ts'
 
@@ -37,5 +38,6 @@ export const experiments: readonly Experiment[] = [
   ringStorage,
   ringUpkeep,
   superpeerRules,
+  superpeerSearch,
   brokerPlacement
 ]
