@@ -1,5 +1,6 @@
 import type { Infohash } from '../core/ids.ts'
 import type { Peer } from '../core/peer.ts'
+import { refusalOf } from './admission.ts'
 import type { Agenda, Appointment } from './agenda.ts'
 import { type BrokerConfig, brokerLimits } from './config.ts'
 import type { ItemName } from './fields.ts'
@@ -14,9 +15,6 @@ import type { Signing } from './signing.ts'
 import { ownOf, type Telling } from './telling.ts'
 
 type Message<T extends BrokerMessage['type']> = Extract<BrokerMessage, { type: T }>
-
-/** More is used than a broker believes by this share of the offer: it does not see what others place here. */
-const STALE_SHARE = 0.005
 
 /** What this node does for owners: it takes items, has them fetched, keeps them, and lets go of them. */
 export class Hosting {
@@ -82,7 +80,11 @@ export class Hosting {
       this.#hear(item, [from, ...brokers])
       return item.hosted.state === 'leaving' ? 'closed' : 'holds'
     }
-    const refusal = this.#refusalOf(order, usedBytes)
+    const refusal = refusalOf(order, usedBytes, this.#fetching, {
+      config: this.#config,
+      items: this.#items,
+      offering: this.#offering
+    })
     if (refusal !== undefined) return refusal
     const right = sources.filter(
       lease => lease.infohash === order.infohash && this.#signing.checkLease(lease, from) === 'right'
@@ -214,16 +216,6 @@ export class Hosting {
       for (const broker of after)
         if (!before.includes(broker)) this.#telling.changed(itemKey(item.hosted.order), broker)
     }
-  }
-
-  #refusalOf({ size, owner }: Order, believedBytes: number): PlaceOutcome | undefined {
-    const { bytes, usedBytes } = this.#offering.current
-    if (!this.#offering.isOpen) return 'closed'
-    if (bytes - usedBytes < size) return 'noRoom'
-    const its = this.#items.ofOwner(owner)
-    if (its.bytes + size > bytes * this.#config.ownerShare || its.items >= this.#config.ownerHosted) return 'quota'
-    if (this.#items.size >= this.#config.maxHosted || this.#fetching >= this.#config.maxFetching) return 'busy'
-    return usedBytes > believedBytes + STALE_SHARE * bytes ? 'stale' : undefined
   }
 
   #fetchingOf(infohash: Infohash): HostedItem[] {

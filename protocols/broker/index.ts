@@ -1,4 +1,5 @@
 export * from './broker.ts'
+export { brokerCodec } from './codec.ts'
 export * from './commands.ts'
 export * from './config.ts'
 export { type Lease, type LeaseState, leaseBytes } from './lease.ts'

@@ -248,25 +248,21 @@ export class Owning {
       const { order, name, isSettled } = mine.owned
       const leftMs = order.expires * 1_000 - wallMs
       if (order.copies === 0) {
-        if (!isOver(order.expires, wallMs)) this.#enqueueAgain(mine)
-        else {
+        if (isOver(order.expires, wallMs)) {
           this.#agenda.cancel(mine.retry)
           this.#queue.delete(mine)
           this.#mine.delete(infohash)
           this.#store.deleteOwned(infohash)
+          continue
         }
       } else if (leftMs < (this.#config.lifetimeMs * 2) / 3) {
         const draft = this.#draft(infohash, order.size, order.copies)
         mine.owned = { order: this.#signing.order(draft), name, isSettled }
         this.#store.putOwned(mine.owned)
-        this.#enqueueAgain(mine)
-      } else this.#enqueueAgain(mine)
+      }
+      mine.answers.clear()
+      this.#enqueue(mine)
     }
-  }
-
-  #enqueueAgain(mine: Mine): void {
-    mine.answers.clear()
-    this.#enqueue(mine)
   }
 
   #failOnce(mine: Mine, code: FailureCode, reason: string, missing: { missingBytes?: number } = {}): void {
