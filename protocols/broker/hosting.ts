@@ -1,11 +1,10 @@
 import type { Infohash } from '../core/ids.ts'
 import type { Peer } from '../core/peer.ts'
-import { refusalOf } from './admission.ts'
+import { type Admission, othersThatHave, refusalOf } from './admission.ts'
 import type { Agenda, Appointment } from './agenda.ts'
 import { type BrokerConfig, brokerLimits } from './config.ts'
 import type { ItemName } from './fields.ts'
 import type { HostedItem, HostedItems } from './hosted-items.ts'
-import type { Lease } from './lease.ts'
 import type { BrokerMessage, PlaceOutcome } from './messages.ts'
 import type { Offering } from './offering.ts'
 import { isOver, itemKey, type Order } from './order.ts'
@@ -23,6 +22,7 @@ export class Hosting {
   readonly #agenda: Agenda
   readonly #signing: Signing
   readonly #rates: Rates
+  readonly #admission: Admission
   readonly #items: HostedItems
   readonly #offering: Offering
   readonly #telling: Telling
@@ -44,6 +44,7 @@ export class Hosting {
     this.#agenda = init.agenda
     this.#signing = init.signing
     this.#rates = init.rates
+    this.#admission = init
     this.#items = init.items
     this.#offering = init.offering
     this.#telling = init.telling
@@ -80,11 +81,7 @@ export class Hosting {
       this.#hear(item, [from, ...brokers])
       return item.hosted.state === 'leaving' ? 'closed' : 'holds'
     }
-    const refusal = refusalOf(order, usedBytes, this.#fetching, {
-      config: this.#config,
-      items: this.#items,
-      offering: this.#offering
-    })
+    const refusal = refusalOf(order, usedBytes, this.#fetching, this.#admission)
     if (refusal !== undefined) return refusal
     const right = sources.filter(
       lease => lease.infohash === order.infohash && this.#signing.checkLease(lease, from) === 'right'
@@ -135,13 +132,7 @@ export class Hosting {
     if (!this.#items.brokersOf(item).includes(from)) return
     if (this.#signing.checkOrder(order, from, item.hosted.order) !== 'right' || order.seq < item.hosted.order.seq)
       return
-    const isEnough = item.hosted.state === 'fetching' ? () => true : ({ state }: Lease) => state === 'held'
-    const hosts = new Set<Peer>()
-    for (const lease of others) {
-      if (itemKey(lease) !== itemKey(order) || lease.host === this.#outbox.self || !isEnough(lease)) continue
-      if (this.#signing.checkLease(lease, from) === 'right') hosts.add(lease.host)
-    }
-    if (hosts.size < order.copies) return
+    if (othersThatHave(item, others, from, this.#outbox.self, this.#signing) < order.copies) return
     const brokers = this.#items.brokersOf(item)
     this.#let(item)
     // a broker that does not know these would have the next host fetch it
