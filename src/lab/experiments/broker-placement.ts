@@ -23,7 +23,7 @@ export default experiment({
   name: 'broker-placement',
   summary: 'how evenly brokers fill hosts of uneven offers, and what moves when hosts are lost',
   settings: {
-    hosts: 500,
+    hosts: 300,
     /** For each host. The copies of one are three times as many. */
     items: 40,
     copies: 3,
