@@ -32,6 +32,7 @@ const SMALL: Record<string, Record<string, string>> = {
   'ring-liars': { nodes: '80', keys: '12', hostile: '0.25', around: '0,16', methods: 'plain,4 routes' },
   'ring-storage': { nodes: '200', records: '4000', copies: '1,4' },
   'ring-upkeep': { nodes: '20', records: '0,20', minutes: '1', days: '0.002' },
+  'superpeer-search': { peers: '200', supers: '10', queries: '5', wants: '8', hops: '2' },
   'superpeer-rules': {
     peers: '600',
     redesigned: '800',
