@@ -64,8 +64,8 @@ export class OverlayService implements Startable {
     return this.#overlay.population
   }
 
-  /** Enters the overlay through a peer that is in it, connected or not. */
-  join(contact: Peer): void {
+  /** Enters the overlay through a peer that is in it, connected or not; without one, through whoever is known. */
+  join(contact: Peer | undefined): void {
     this.#driver.command({ type: 'join', contact })
   }
 

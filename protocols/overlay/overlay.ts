@@ -14,8 +14,11 @@ import { Swapping } from './swapping.ts'
 import { type GroupOf, Views } from './views.ts'
 
 export type OverlayCommand =
-  /** Enter the overlay through a peer that is in it. Peers that connect are tried anyway. Undoes `leave`, however often. */
-  | { readonly type: 'join'; readonly contact: Peer }
+  /**
+   * Enter the overlay through a peer that is in it; without one, through whoever is still known or comes of `contacts`. Peers
+   * that connect are tried anyway. Undoes `leave`, however often.
+   */
+  | { readonly type: 'join'; readonly contact?: Peer | undefined }
   /** Rest: say goodbye to all neighbours and take no new ones. Whoever asks is told so. */
   | { readonly type: 'leave' }
   /**
@@ -243,9 +246,13 @@ export class Overlay implements Machine<OverlayCommand, OverlayMessage, OverlayE
     } else if (was) this.#views.addPassive(from, from)
   }
 
-  #join(contact: Peer): void {
+  #join(contact: Peer | undefined): void {
     this.#links.isLeaving = false
     if (contact === this.#self) return
+    if (contact === undefined) {
+      this.#repair.soon()
+      return
+    }
     this.#views.offerPassive(contact)
     this.#repair.askToJoin(contact)
     this.#repair.again()

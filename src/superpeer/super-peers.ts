@@ -42,7 +42,7 @@ export interface SuperPeersParts {
     readonly role: Role
   }
   overlay: {
-    join(contact: Peer): void
+    join(contact: Peer | undefined): void
     leave(): void
     resize(neighbours: number): void
     /** `about`: how many peers seem to be in it, this one included. */
@@ -156,9 +156,9 @@ export class SuperPeers {
         onChange()
         return
       case 'resting': {
-        const [contact] = this.#parts.protocol.known
+        // nobody may be known of whom is known for sure that it is there, just when all super-peers are gone
         if (event.resting) overlay.leave()
-        else if (contact !== undefined) overlay.join(contact)
+        else overlay.join(this.#parts.protocol.known[0])
         return
       }
       case 'keys':

@@ -66,6 +66,19 @@ test('size: only what a peer can have', () => {
   }
 })
 
+test('one that rests comes back without a contact: through those that it knows, or by asking for some', () => {
+  const known = new Bench().withNeighbours(1, 2, 3)
+  known.give({ type: 'contacts', peers: [4, 5, 6].map(peer) })
+  known.give({ type: 'leave' })
+  assert.deepEqual(known.wait(60 * MINUTE), [])
+  assert.deepEqual(short(known.give({ type: 'join' })), [], 'nobody is asked to pass it on')
+  assert.ok(sent(known.wait(repairMs), 'neighbour').length > 0)
+  const lost = new Bench()
+  lost.give({ type: 'leave' })
+  assert.deepEqual(short(lost.give({ type: 'join' })), [])
+  assert.deepEqual(short(lost.wait(repairMs)), ['?'])
+})
+
 test('one that rests is forgotten when it is asked, and the next is asked at once', () => {
   const bench = new Bench({ activeSize: 2 })
   bench.give({ type: 'contacts', peers: [1, 2, 3, 4, 5].map(peer) })
